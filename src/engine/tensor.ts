@@ -1,0 +1,118 @@
+/** Element types. `f16` and `bf16` are held as their 16 bits; `bool` as one byte of 0 or 1. */
+export type DType = "f32" | "f64" | "f16" | "bf16" | "int32" | "int64" | "uint8" | "int8" | "bool";
+
+/** The typed array that holds elements of a {@link DType}. */
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Uint16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Int8Array;
+
+const arrayOf = {
+  f32: Float32Array,
+  f64: Float64Array,
+  f16: Uint16Array,
+  bf16: Uint16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  bool: Uint8Array,
+} as const;
+
+/** The typed array constructor for a dtype. */
+export function arrayType(dtype: DType): (typeof arrayOf)[DType] {
+  return arrayOf[dtype];
+}
+
+/** Bytes of one element. */
+export function bytesPerElement(dtype: DType): number {
+  return arrayOf[dtype].BYTES_PER_ELEMENT;
+}
+
+/** Number of elements of a shape; 1 for a scalar. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1);
+}
+
+/**
+ * A dense array in host memory, row-major. It owns its data until {@link Tensor.dispose}; using it after that is an
+ * error, so a buffer that was handed back is never read by mistake.
+ */
+export class Tensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  #data: TensorData | null;
+
+  /** @throws RangeError when the data's length is not the product of the shape. */
+  constructor(dtype: DType, shape: readonly number[], data: TensorData) {
+    if (data.length !== sizeOf(shape)) {
+      throw new RangeError(`Tensor: shape [${shape}] needs ${sizeOf(shape)} elements, the data has ${data.length}`);
+    }
+    this.dtype = dtype;
+    this.shape = [...shape];
+    this.#data = data;
+  }
+
+  /** The elements. */
+  get data(): TensorData {
+    if (this.#data === null) throw new Error(`Tensor [${this.shape}]: used after dispose()`);
+    return this.#data;
+  }
+
+  /** The elements of an `f32` tensor. */
+  get f32(): Float32Array {
+    if (this.dtype !== "f32") throw new TypeError(`Tensor: expected f32, got ${this.dtype}; convert it first`);
+    return this.data as Float32Array;
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  get byteLength(): number {
+    return this.size * bytesPerElement(this.dtype);
+  }
+
+  /** The only element of a tensor of size 1, as a number. */
+  item(): number {
+    if (this.size !== 1) throw new RangeError(`Tensor.item: expected 1 element, got shape [${this.shape}]`);
+    return Number(this.data[0]);
+  }
+
+  /** The same data under another shape of the same size. */
+  reshape(shape: readonly number[]): Tensor {
+    return new Tensor(this.dtype, shape, this.data);
+  }
+
+  clone(): Tensor {
+    return new Tensor(this.dtype, this.shape, this.data.slice());
+  }
+
+  /** Lets go of the data. Safe to call twice. */
+  dispose(): void {
+    this.#data = null;
+  }
+
+  static zeros(dtype: DType, shape: readonly number[]): Tensor {
+    return new Tensor(dtype, shape, new arrayOf[dtype](sizeOf(shape)));
+  }
+
+  /** An `f32` tensor from numbers. */
+  static f32(shape: readonly number[], values: ArrayLike<number>): Tensor {
+    return new Tensor("f32", shape, values instanceof Float32Array ? values : Float32Array.from(values));
+  }
+
+  /** An `int64` tensor from numbers (token ids, labels, positions). */
+  static int64(shape: readonly number[], values: ArrayLike<number>): Tensor {
+    return new Tensor("int64", shape, BigInt64Array.from(Array.from(values), BigInt));
+  }
+
+  /** An `f32` scalar. */
+  static scalar(value: number): Tensor {
+    return Tensor.f32([], [value]);
+  }
+}
