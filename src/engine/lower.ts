@@ -1,0 +1,64 @@
+import { checkpointOp, customGradientOp } from "./ops/control.js";
+import { apply, type Body, constantOp, constantTensor, type Node, nodesOf, type Value } from "./value.js";
+
+/** Larger constants are told apart by identity, not content. */
+const comparableSize = 256;
+
+function constantKey(value: Value): string {
+  const tensor = constantTensor(value);
+  return `${tensor.dtype} [${tensor.shape}] ${tensor.data.join()}`;
+}
+
+/**
+ * Makes a traced graph ready to be written: puts the body in the place of every checkpoint, removes what only carried
+ * a gradient rule, and merges equal computations.
+ */
+export function lower(outputs: readonly Value[]): Value[] {
+  const known = new Map<string, readonly Value[]>();
+  const constants = new Map<string, Value>();
+  const numbers = new Map<object, number>();
+  const numberOf = (x: object): number => {
+    if (!numbers.has(x)) numbers.set(x, numbers.size);
+    return numbers.get(x)!;
+  };
+  /** Attributes are plain data, but for bodies and functions: those are equal only to themselves. */
+  const keyOf = (node: Node, inputs: readonly Value[]): string => {
+    const attrs = JSON.stringify(node.attrs, (_, x) =>
+      typeof x === "function" || (typeof x === "object" && x !== null && "placeholders" in x) ? `#${numberOf(x)}` : x,
+    );
+    return `${node.op.name} ${attrs} ${inputs.map((x) => `${x.node.id}.${x.index}`).join()}`;
+  };
+
+  const visit = (roots: readonly Value[], done: Map<Value, Value>): Value[] => {
+    for (const node of nodesOf(roots)) {
+      if (node.outputs.some((value) => done.has(value))) continue;
+      let results: readonly Value[] = node.outputs;
+      if (node.op === constantOp) {
+        const value = node.outputs[0]!;
+        if (value.size <= comparableSize) {
+          const key = constantKey(value);
+          if (!constants.has(key)) constants.set(key, value);
+          results = [constants.get(key)!];
+        }
+      } else if (node.inputs.length > 0) {
+        const inputs = node.inputs.map((value) => done.get(value)!);
+        if (node.op === customGradientOp) {
+          results = [inputs[0]!];
+        } else if (node.op === checkpointOp) {
+          const { body } = node.attrs as { body: Body };
+          results = visit(body.outputs, new Map(body.placeholders.map((p, i) => [p, inputs[i]!])));
+        } else {
+          const key = keyOf(node, inputs);
+          if (!known.has(key)) {
+            const same = inputs.every((value, i) => value === node.inputs[i]);
+            known.set(key, same ? node.outputs : apply(node.op, inputs, node.attrs));
+          }
+          results = known.get(key)!;
+        }
+      }
+      for (const [i, value] of node.outputs.entries()) done.set(value, results[i]!);
+    }
+    return roots.map((value) => done.get(value)!);
+  };
+  return visit(outputs, new Map());
+}

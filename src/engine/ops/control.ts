@@ -1,0 +1,174 @@
+import { vjp } from "../autodiff.js";
+import { call, defineOp, shapeError } from "../op.js";
+import { Tensor } from "../tensor.js";
+import { apply, type Body, close, input, type Op, substitute, type Value } from "../value.js";
+import { add } from "./elementwise.js";
+import { zeros } from "./shape.js";
+
+interface Scan {
+  readonly body: Body;
+  /** How many of the inputs are carried from step to step, and how many are read one row a step. */
+  readonly carries: number;
+  readonly rows: number;
+  readonly steps: number;
+  readonly reverse: boolean;
+}
+
+/**
+ * Inputs: carries, row inputs [steps, ..], captured values. Outputs: the last carries, the carries as they were
+ * before each step [steps, ..] (kept only when something reads them, as the gradient does), the row outputs.
+ */
+export const scanOp: Op = defineOp<Scan>({
+  name: "scan",
+  infer(inputs, { body, carries, rows, steps }) {
+    for (const x of inputs.slice(carries, carries + rows)) {
+      if (x.shape[0] !== steps) throw shapeError("scan", inputs, `row inputs with ${steps} rows`);
+    }
+    const last = body.outputs.slice(0, carries);
+    for (const [i, x] of last.entries()) {
+      if (String(x.shape) !== String(inputs[i]!.shape)) throw shapeError("scan", [inputs[i]!, x], "a carry of constant shape");
+    }
+    const stacked = [...last, ...body.outputs.slice(carries)];
+    return [...last, ...stacked.map(({ dtype, shape }) => ({ dtype, shape: [steps, ...shape] }))];
+  },
+  onnx(e, inputs, outputs, { body, carries, rows, reverse }, node) {
+    const before = body.placeholders.slice(0, carries);
+    const results = [...body.outputs.slice(0, carries), ...before, ...body.outputs.slice(carries)];
+    const kept = node.outputs.map((value, i) => i < carries || e.used(value));
+    const own = carries + rows;
+    const graph = e.subgraph(body.placeholders, inputs.slice(own), results.filter((_, i) => kept[i]));
+    const stacks = kept.slice(carries).filter(Boolean).length;
+    const direction = (n: number) => Array.from({ length: n }, () => (reverse ? 1 : 0));
+    e.node("Scan", inputs.slice(0, own), outputs.filter((_, i) => kept[i]), {
+      body: graph,
+      num_scan_inputs: rows,
+      scan_input_directions: direction(rows),
+      ...(stacks > 0 ? { scan_output_directions: direction(stacks) } : {}),
+    });
+  },
+  grad({ inputs, outputs, grads, attrs: { body, carries, rows, reverse }, needs }) {
+    // One step of the backward scan: rebuild the forward step from its saved carry, and pull the gradients through.
+    const step = body.placeholders;
+    const outer = new Map(step.slice(carries + rows).map((x, i) => [x, inputs[carries + rows + i]!]));
+    const gLast = grads.slice(0, carries);
+    const gBefore = grads.slice(carries, 2 * carries);
+    const gRows = grads.slice(2 * carries);
+    const capturedNeeds = step.slice(carries + rows).filter((_, i) => needs[carries + rows + i]);
+    const sums = capturedNeeds.map((x) => zeros(x.dtype, x.shape));
+    const saved = outputs.slice(carries, 2 * carries);
+    const result = scan({
+      carry: [...gLast, ...sums],
+      rows: [...saved, ...inputs.slice(carries, carries + rows), ...gBefore, ...gRows],
+      reverse: !reverse,
+      body(carry, row) {
+        const [here, own] = [row.slice(0, carries), row.slice(carries, carries + rows)];
+        const [extra, gOut] = [row.slice(carries + rows, 2 * carries + rows), row.slice(2 * carries + rows)];
+        const replay = new Map([...here, ...own].map((x, i) => [step[i]!, x]));
+        const wrt = [...here, ...own, ...capturedNeeds];
+        const pulled = vjp(substitute(body.outputs, replay), [...carry.slice(0, carries), ...gOut], wrt);
+        const full = substitute(
+          pulled.map((g, i) => g ?? zeros(wrt[i]!.dtype, wrt[i]!.shape)),
+          outer,
+        );
+        return {
+          carry: [
+            ...full.slice(0, carries).map((g, i) => add(g, extra[i]!)),
+            ...full.slice(carries + rows).map((g, i) => add(g, carry[carries + i]!)),
+          ],
+          rows: full.slice(carries, carries + rows),
+        };
+      },
+    });
+    let next = carries;
+    const captured = needs.slice(carries + rows).map((need) => (need ? result.carry[next++] : undefined));
+    return [...result.carry.slice(0, carries), ...result.rows, ...captured];
+  },
+});
+
+interface CustomGradient {
+  readonly rule: (g: Value, needs: readonly boolean[]) => readonly (Value | undefined)[];
+}
+
+/** The first input, with the gradient of the others given by hand. Nothing is emitted. */
+export const customGradientOp: Op = defineOp<CustomGradient>({
+  name: "customGradient",
+  infer: ([value]) => value!,
+  onnx: "Identity",
+  grad: ({ grads: [g], attrs: { rule }, needs }) => [undefined, ...rule(g!, needs.slice(1))],
+});
+
+/** The first input, computed no sooner than the second. Where(IsNaN(..), x, x) is one thing ONNX Runtime does not undo. */
+export const barrierOp: Op = defineOp({
+  name: "barrier",
+  infer: ([x]) => x!,
+  onnx(e, [x, after], outputs) {
+    const [flat, first, condition] = [e.fresh(), e.fresh(), e.fresh()];
+    e.node("Reshape", [after!, e.constant(Tensor.int64([1], [-1]))], [flat]);
+    e.node("Gather", [flat, e.constant(Tensor.int64([], [0]))], [first]);
+    e.node("IsNaN", [first], [condition]);
+    e.node("Where", [condition, x!, x!], outputs);
+  },
+  grad: ({ grads: [g] }) => [g, undefined],
+});
+
+/** A traced function whose gradient computes it again; the compiler puts its body in its place. */
+export const checkpointOp: Op = defineOp<{ body: Body }>({
+  name: "checkpoint",
+  infer: (_, { body }) => body.outputs,
+  onnx: () => {
+    throw new Error("checkpoint: expected to be inlined before it is emitted");
+  },
+  grad({ inputs, grads, attrs: { body }, needs }) {
+    // Without the barrier ONNX Runtime would find the second computation equal to the first, and keep the first.
+    const again = inputs.map((x, i) => (needs[i] && x.node.op.name !== "parameter" ? call(barrierOp, [x, grads[0]!]) : x));
+    const wrt = body.placeholders.filter((_, i) => needs[i]);
+    const found = vjp(body.outputs, grads, wrt).map((g, i) => g ?? zeros(wrt[i]!.dtype, wrt[i]!.shape));
+    const pulled = substitute(found, new Map(body.placeholders.map((p, i) => [p, again[i]!])));
+    let next = 0;
+    return needs.map((need) => (need ? pulled[next++] : undefined));
+  },
+});
+
+/** What {@link scan} is given. */
+export interface ScanOptions {
+  readonly carry: readonly Value[];
+  /** Values [steps, ..]; each step sees one row of each. */
+  readonly rows: readonly Value[];
+  /** From the last row to the first. */
+  readonly reverse?: boolean;
+  body(carry: readonly Value[], row: readonly Value[]): { carry: readonly Value[]; rows: readonly Value[] };
+}
+
+/** What {@link scan} gives: the last carry, the carry before each step [steps, ..], the row outputs [steps, ..]. */
+export interface ScanResult {
+  readonly carry: readonly Value[];
+  readonly before: readonly Value[];
+  readonly rows: readonly Value[];
+}
+
+/**
+ * A loop over rows with a carried state, as one node whatever the number of steps. The body may read values from
+ * outside. Differentiable: the carry before each step is kept, each step is computed again in the backward pass.
+ */
+export function scan({ carry, rows, reverse = false, body }: ScanOptions): ScanResult {
+  const states = carry.map((x) => input(x.dtype, x.shape));
+  const slices = rows.map((x) => input(x.dtype, x.shape.slice(1)));
+  const traced = body(states, slices);
+  const closed = close([...states, ...slices], [...traced.carry, ...traced.rows]);
+  const attrs: Scan = { body: closed.body, carries: carry.length, rows: rows.length, steps: rows[0]!.shape[0]!, reverse };
+  const outputs = apply(scanOp, [...carry, ...rows, ...closed.captured], attrs);
+  const n = carry.length;
+  return { carry: outputs.slice(0, n), before: outputs.slice(n, 2 * n), rows: outputs.slice(2 * n) };
+}
+
+/** `value` as it is, but its gradient flows to `sources` by `rule` (which is told which of them are needed). */
+export function customGradient(value: Value, sources: readonly Value[], rule: CustomGradient["rule"]): Value {
+  return call(customGradientOp, [value, ...sources], { rule });
+}
+
+/** Gradient checkpointing (Chen et al., arXiv 1604.06174): `fn` is computed again in the backward pass, not kept. */
+export function checkpoint(fn: (inputs: readonly Value[]) => Value, inputs: readonly Value[]): Value {
+  const placeholders = inputs.map((x) => input(x.dtype, x.shape));
+  const { body, captured } = close(placeholders, [fn(placeholders)]);
+  return call(checkpointOp, [...inputs, ...captured], { body });
+}

@@ -1,0 +1,80 @@
+import { InputError } from "../errors.js";
+import { openFile } from "./byte-source.js";
+
+/** A JSON object whose fields have not been checked yet. */
+export type JsonObject = Record<string, unknown>;
+
+/** The largest tokenizer.json in use has some 35 MB; nothing honest comes near this. */
+const maxBytes = 256 * 1024 * 1024;
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Reads a UTF-8 text file whole.
+ *
+ * @throws InputError when it does not exist, is larger than 256 MiB or is not UTF-8.
+ */
+export async function readTextFile(path: string): Promise<string> {
+  const file = await openFile(path);
+  try {
+    if (file.size > maxBytes) {
+      throw new InputError(path, `has ${file.size} bytes, expected at most ${maxBytes}; is it the right file?`);
+    }
+    const bytes = await file.read(0, file.size);
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    } catch (error) {
+      throw new InputError(path, "is not UTF-8 text; save it as UTF-8", { cause: error });
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Reads a file that holds one JSON object.
+ *
+ * @throws InputError naming the file when it is missing, not JSON, or JSON of another kind.
+ */
+export async function readJsonFile(path: string): Promise<JsonObject> {
+  const text = await readTextFile(path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InputError(path, `is not valid JSON (${reason}); mend it or download it again`, { cause: error });
+  }
+  if (!isObject(value)) {
+    const kind = Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`;
+    throw new InputError(path, `holds ${kind}, expected a JSON object`);
+  }
+  return value;
+}
+
+/** As {@link readJsonFile}, but `undefined` when there is no such file. */
+export async function readJsonFileIfPresent(path: string): Promise<JsonObject | undefined> {
+  try {
+    return await readJsonFile(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** As {@link readTextFile}, but `undefined` when there is no such file. */
+export async function readTextFileIfPresent(path: string): Promise<string | undefined> {
+  try {
+    return await readTextFile(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  const cause = error instanceof InputError ? error.cause : undefined;
+  return cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+}
