@@ -6,7 +6,9 @@ import { nodesOf, oldest, Parameter, scalar, type Value } from "./value.js";
 /** Sums a gradient over the axes along which its value was broadcast. */
 function unbroadcast(g: Value, shape: readonly number[]): Value {
   const lead = g.rank - shape.length;
-  const axes = g.shape.map((_, i) => i).filter((i) => i < lead || (shape[i - lead] === 1 && g.shape[i] !== 1));
+  const axes = g.shape
+    .map((_, i) => i)
+    .filter((i) => i < lead || (shape[i - lead] === 1 && g.shape[i] !== 1));
   return reshape(axes.length > 0 ? sum(g, axes, true) : g, shape);
 }
 
@@ -69,11 +71,14 @@ export type Loss<I> = (inputs: I) => Value | ({ value: Value } & Record<string, 
  * it reads.
  * @throws Error when the loss is not a scalar.
  */
-export function valueAndGrad<I>(loss: Loss<I>): (inputs: I) => { value: Value; grads: Record<string, Value> } {
+export function valueAndGrad<I>(
+  loss: Loss<I>,
+): (inputs: I) => { value: Value; grads: Record<string, Value> } {
   return (inputs) => {
     const result = loss(inputs);
     const outputs = "value" in result ? result : { value: result as Value };
-    if (outputs.value.size !== 1) throw new Error(`valueAndGrad: expected a scalar loss, got [${outputs.value.shape}]`);
+    if (outputs.value.size !== 1)
+      throw new Error(`valueAndGrad: expected a scalar loss, got [${outputs.value.shape}]`);
     const parameters = trainableParameters(outputs.value);
     const grads = gradients(outputs.value, parameters);
     return { ...outputs, grads: Object.fromEntries(parameters.map((p, i) => [p.name, grads[i]!])) };

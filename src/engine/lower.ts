@@ -24,7 +24,9 @@ export function lower(outputs: readonly Value[]): Value[] {
   /** Attributes are plain data, but for bodies and functions: those are equal only to themselves. */
   const keyOf = (node: Node, inputs: readonly Value[]): string => {
     const attrs = JSON.stringify(node.attrs, (_, x) =>
-      typeof x === "function" || (typeof x === "object" && x !== null && "placeholders" in x) ? `#${numberOf(x)}` : x,
+      typeof x === "function" || (typeof x === "object" && x !== null && "placeholders" in x)
+        ? `#${numberOf(x)}`
+        : x,
     );
     return `${node.op.name} ${attrs} ${inputs.map((x) => `${x.node.id}.${x.index}`).join()}`;
   };

@@ -95,7 +95,12 @@ class GraphWriter implements Emitter {
         continue;
       }
       const inputs = node.inputs.map((value) => this.#nameOf.get(value)!);
-      node.op.emit(this, node, inputs, node.outputs.map((value) => this.#bindFresh(value)));
+      node.op.emit(
+        this,
+        node,
+        inputs,
+        node.outputs.map((value) => this.#bindFresh(value)),
+      );
     }
     // An output has a name of its own, even when it is an input or another output.
     return values.map((value) => {

@@ -84,7 +84,11 @@ export function tensorProto(name: string, tensor: Tensor): Uint8Array {
 }
 
 /** A TensorProto whose data lies in a file. */
-export function externalTensorProto(name: string, { dtype, shape }: TypeInfo, data: ExternalData): Uint8Array {
+export function externalTensorProto(
+  name: string,
+  { dtype, shape }: TypeInfo,
+  data: ExternalData,
+): Uint8Array {
   const w = new BinaryWriter();
   for (const n of shape) whole(w, 1, n);
   whole(w, 2, elementType[dtype]);

@@ -1,5 +1,13 @@
 import type { DType } from "./tensor.js";
-import { apply, type Emitter, type GradientContext, type Node, type Op, type TypeInfo, type Value } from "./value.js";
+import {
+  apply,
+  type Emitter,
+  type GradientContext,
+  type Node,
+  type Op,
+  type TypeInfo,
+  type Value,
+} from "./value.js";
 
 /** The declaration of an op with attributes of type `A`. */
 export interface OpDefinition<A extends object> {
@@ -38,7 +46,9 @@ export function call(op: Op, inputs: readonly Value[], attrs: object = {}): Valu
 
 /** An error of a shape rule: the op, what it was given, what it expects. */
 export function shapeError(op: string, inputs: readonly TypeInfo[], expected: string): Error {
-  return new Error(`${op}: got ${inputs.map((t) => `${t.dtype} [${t.shape}]`).join(", ")}; expected ${expected}`);
+  return new Error(
+    `${op}: got ${inputs.map((t) => `${t.dtype} [${t.shape}]`).join(", ")}; expected ${expected}`,
+  );
 }
 
 /** The shape of an elementwise result, by NumPy's broadcasting rules. */

@@ -50,7 +50,9 @@ export class Tensor {
   /** @throws RangeError when the data's length is not the product of the shape. */
   constructor(dtype: DType, shape: readonly number[], data: TensorData) {
     if (data.length !== sizeOf(shape)) {
-      throw new RangeError(`Tensor: shape [${shape}] needs ${sizeOf(shape)} elements, the data has ${data.length}`);
+      throw new RangeError(
+        `Tensor: shape [${shape}] needs ${sizeOf(shape)} elements, the data has ${data.length}`,
+      );
     }
     this.dtype = dtype;
     this.shape = [...shape];
@@ -65,7 +67,8 @@ export class Tensor {
 
   /** The elements of an `f32` tensor. */
   get f32(): Float32Array {
-    if (this.dtype !== "f32") throw new TypeError(`Tensor: expected f32, got ${this.dtype}; convert it first`);
+    if (this.dtype !== "f32")
+      throw new TypeError(`Tensor: expected f32, got ${this.dtype}; convert it first`);
     return this.data as Float32Array;
   }
 

@@ -188,7 +188,8 @@ export function substitute(values: readonly Value[], replacements: ReadonlyMap<V
       node.inputs.map((value) => changed.get(value) ?? value),
       node.attrs,
     );
-    for (const [i, output] of node.outputs.entries()) if (!changed.has(output)) changed.set(output, outputs[i]!);
+    for (const [i, output] of node.outputs.entries())
+      if (!changed.has(output)) changed.set(output, outputs[i]!);
   }
   return values.map((value) => changed.get(value) ?? value);
 }
@@ -197,7 +198,10 @@ export function substitute(values: readonly Value[], replacements: ReadonlyMap<V
  * Closes a traced function over what it reads from outside: returns a body whose placeholders are `placeholders`
  * followed by one for each captured value, and the captured values.
  */
-export function close(placeholders: readonly Value[], outputs: readonly Value[]): { body: Body; captured: Value[] } {
+export function close(
+  placeholders: readonly Value[],
+  outputs: readonly Value[],
+): { body: Body; captured: Value[] } {
   const inside = new Set<Value>(placeholders);
   const captured = new Set<Value>();
   const nodes = nodesOf(outputs, oldest(placeholders));

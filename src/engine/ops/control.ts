@@ -26,7 +26,8 @@ export const scanOp: Op = defineOp<Scan>({
     }
     const last = body.outputs.slice(0, carries);
     for (const [i, x] of last.entries()) {
-      if (String(x.shape) !== String(inputs[i]!.shape)) throw shapeError("scan", [inputs[i]!, x], "a carry of constant shape");
+      if (String(x.shape) !== String(inputs[i]!.shape))
+        throw shapeError("scan", [inputs[i]!, x], "a carry of constant shape");
     }
     const stacked = [...last, ...body.outputs.slice(carries)];
     return [...last, ...stacked.map(({ dtype, shape }) => ({ dtype, shape: [steps, ...shape] }))];
@@ -36,15 +37,24 @@ export const scanOp: Op = defineOp<Scan>({
     const results = [...body.outputs.slice(0, carries), ...before, ...body.outputs.slice(carries)];
     const kept = node.outputs.map((value, i) => i < carries || e.used(value));
     const own = carries + rows;
-    const graph = e.subgraph(body.placeholders, inputs.slice(own), results.filter((_, i) => kept[i]));
+    const graph = e.subgraph(
+      body.placeholders,
+      inputs.slice(own),
+      results.filter((_, i) => kept[i]),
+    );
     const stacks = kept.slice(carries).filter(Boolean).length;
     const direction = (n: number) => Array.from({ length: n }, () => (reverse ? 1 : 0));
-    e.node("Scan", inputs.slice(0, own), outputs.filter((_, i) => kept[i]), {
-      body: graph,
-      num_scan_inputs: rows,
-      scan_input_directions: direction(rows),
-      ...(stacks > 0 ? { scan_output_directions: direction(stacks) } : {}),
-    });
+    e.node(
+      "Scan",
+      inputs.slice(0, own),
+      outputs.filter((_, i) => kept[i]),
+      {
+        body: graph,
+        num_scan_inputs: rows,
+        scan_input_directions: direction(rows),
+        ...(stacks > 0 ? { scan_output_directions: direction(stacks) } : {}),
+      },
+    );
   },
   grad({ inputs, outputs, grads, attrs: { body, carries, rows, reverse }, needs }) {
     // One step of the backward scan: rebuild the forward step from its saved carry, and pull the gradients through.
@@ -120,7 +130,9 @@ export const checkpointOp: Op = defineOp<{ body: Body }>({
   },
   grad({ inputs, grads, attrs: { body }, needs }) {
     // Without the barrier ONNX Runtime would find the second computation equal to the first, and keep the first.
-    const again = inputs.map((x, i) => (needs[i] && x.node.op.name !== "parameter" ? call(barrierOp, [x, grads[0]!]) : x));
+    const again = inputs.map((x, i) =>
+      needs[i] && x.node.op.name !== "parameter" ? call(barrierOp, [x, grads[0]!]) : x,
+    );
     const wrt = body.placeholders.filter((_, i) => needs[i]);
     const found = vjp(body.outputs, grads, wrt).map((g, i) => g ?? zeros(wrt[i]!.dtype, wrt[i]!.shape));
     const pulled = substitute(found, new Map(body.placeholders.map((p, i) => [p, again[i]!])));
@@ -155,7 +167,13 @@ export function scan({ carry, rows, reverse = false, body }: ScanOptions): ScanR
   const slices = rows.map((x) => input(x.dtype, x.shape.slice(1)));
   const traced = body(states, slices);
   const closed = close([...states, ...slices], [...traced.carry, ...traced.rows]);
-  const attrs: Scan = { body: closed.body, carries: carry.length, rows: rows.length, steps: rows[0]!.shape[0]!, reverse };
+  const attrs: Scan = {
+    body: closed.body,
+    carries: carry.length,
+    rows: rows.length,
+    steps: rows[0]!.shape[0]!,
+    reverse,
+  };
   const outputs = apply(scanOp, [...carry, ...rows, ...closed.captured], attrs);
   const n = carry.length;
   return { carry: outputs.slice(0, n), before: outputs.slice(n, 2 * n), rows: outputs.slice(2 * n) };

@@ -76,7 +76,10 @@ export const logicalAndOp: Op = defineOp({
 
 export const bitwiseXorOp: Op = defineOp({
   name: "bitwiseXor",
-  infer: (inputs) => ({ dtype: sameDType("bitwiseXor", inputs), shape: broadcastShape("bitwiseXor", inputs) }),
+  infer: (inputs) => ({
+    dtype: sameDType("bitwiseXor", inputs),
+    shape: broadcastShape("bitwiseXor", inputs),
+  }),
   onnx: "BitwiseXor",
   grad: "none",
 });
@@ -147,13 +150,15 @@ export const maximum = (a: Operand, b: Operand): Value => call(maximumOp, [toVal
 /** a < b. */
 export const less = (a: Operand, b: Operand): Value => call(lessOp, [toValue(a, b), toValue(b, a)]);
 /** a >= b. */
-export const greaterEqual = (a: Operand, b: Operand): Value => call(greaterEqualOp, [toValue(a, b), toValue(b, a)]);
+export const greaterEqual = (a: Operand, b: Operand): Value =>
+  call(greaterEqualOp, [toValue(a, b), toValue(b, a)]);
 /** a == b. */
 export const equal = (a: Operand, b: Operand): Value => call(equalOp, [toValue(a, b), toValue(b, a)]);
 /** Both are true. */
 export const logicalAnd = (a: Value, b: Value): Value => call(logicalAndOp, [a, b]);
 /** Exclusive or of the bits of integers. */
-export const bitwiseXor = (a: Operand, b: Operand): Value => call(bitwiseXorOp, [toValue(a, b), toValue(b, a)]);
+export const bitwiseXor = (a: Operand, b: Operand): Value =>
+  call(bitwiseXorOp, [toValue(a, b), toValue(b, a)]);
 /** Remainder of integers, with the sign of `b`. */
 export const mod = (a: Operand, b: Operand): Value => call(modOp, [toValue(a, b), toValue(b, a)]);
 /** `a` where the condition holds, else `b`; broadcasting. */

@@ -24,7 +24,10 @@ export const scatterAddOp: Op = defineOp<{ shape: readonly number[] }>({
     e.node("Expand", [zero, e.constant(Tensor.int64([shape.length], shape))], [target]);
     e.node("ScatterND", [target, indices!, rows!], outputs, { reduction: "add" });
   },
-  grad: ({ grads: [g], inputs: [indices] }) => [undefined, gather(g!, reshape(indices!, indices!.shape.slice(0, -1)))],
+  grad: ({ grads: [g], inputs: [indices] }) => [
+    undefined,
+    gather(g!, reshape(indices!, indices!.shape.slice(0, -1))),
+  ],
 });
 
 export const takeAlongOp: Op = defineOp<{ axis: number }>({
@@ -37,7 +40,10 @@ export const takeAlongOp: Op = defineOp<{ axis: number }>({
     return { dtype: x!.dtype, shape: indices!.shape };
   },
   onnx: (e, inputs, outputs, { axis }) => e.node("GatherElements", inputs, outputs, { axis }),
-  grad: ({ grads: [g], inputs: [x, indices], attrs: { axis } }) => [putAlong(x!.shape, indices!, g!, axis), undefined],
+  grad: ({ grads: [g], inputs: [x, indices], attrs: { axis } }) => [
+    putAlong(x!.shape, indices!, g!, axis),
+    undefined,
+  ],
 });
 
 export const putAlongOp: Op = defineOp<{ shape: readonly number[]; axis: number }>({

@@ -38,7 +38,10 @@ export const matmulOp: Op = defineOp<MatMul>({
     const operand = (name: string, index: number, swap: boolean): string => {
       if (!swap) return name;
       const rank = node.inputs[index]!.rank;
-      const perm = swapped(Array.from({ length: rank }, (_, i) => i), true);
+      const perm = swapped(
+        Array.from({ length: rank }, (_, i) => i),
+        true,
+      );
       const out = e.fresh();
       e.node("Transpose", [name], [out], { perm });
       return out;
@@ -49,8 +52,14 @@ export const matmulOp: Op = defineOp<MatMul>({
     e.node("Mul", [product, e.constant(scale)], outputs);
   },
   grad({ grads: [g], inputs: [a, b], attrs: { transA, transB, alpha }, needs }) {
-    const toA = () => (transA ? matmul(b!, g!, { transA: transB, transB: true, alpha }) : matmul(g!, b!, { transB: !transB, alpha }));
-    const toB = () => (transB ? matmul(g!, a!, { transA: true, transB: transA, alpha }) : matmul(a!, g!, { transA: !transA, alpha }));
+    const toA = () =>
+      transA
+        ? matmul(b!, g!, { transA: transB, transB: true, alpha })
+        : matmul(g!, b!, { transB: !transB, alpha });
+    const toB = () =>
+      transB
+        ? matmul(g!, a!, { transA: true, transB: transA, alpha })
+        : matmul(a!, g!, { transA: !transA, alpha });
     return [needs[0] ? toA() : undefined, needs[1] ? toB() : undefined];
   },
 });
@@ -66,7 +75,11 @@ export const rmsNormOp: Op = defineOp<{ eps: number }>({
     return [x!, { dtype, shape: x!.shape.with(-1, 1) }];
   },
   onnx: (e, inputs, outputs, { eps }) =>
-    e.node("SimplifiedLayerNormalization", inputs, outputs, { axis: -1, epsilon: { float: eps }, stash_type: 1 }),
+    e.node("SimplifiedLayerNormalization", inputs, outputs, {
+      axis: -1,
+      epsilon: { float: eps },
+      stash_type: 1,
+    }),
   grad({ grads: [g], inputs: [x, weight], outputs: [, inverse], needs }) {
     const normal = mul(x!, inverse!);
     const gw = mul(g!, weight!);

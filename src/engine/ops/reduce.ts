@@ -8,7 +8,8 @@ interface Axes {
   readonly axes: readonly number[];
 }
 
-const kept = (shape: readonly number[], axes: readonly number[]) => shape.map((n, i) => (axes.includes(i) ? 1 : n));
+const kept = (shape: readonly number[], axes: readonly number[]) =>
+  shape.map((n, i) => (axes.includes(i) ? 1 : n));
 
 const reduction = (name: string, onnx: string, grad: (g: Value, x: Value, y: Value) => Value): Op =>
   defineOp<Axes>({
@@ -46,13 +47,19 @@ function reduce(op: Op, x: Value, axes: readonly number[] | undefined, keep: boo
   const all = (axes ?? x.shape.map((_, i) => i)).map((axis) => axisOf(op.name, axis, x.rank));
   if (all.length === 0) return x;
   const result = call(op, [x], { axes: all });
-  return keep ? result : reshape(result, x.shape.filter((_, i) => !all.includes(i)));
+  return keep
+    ? result
+    : reshape(
+        result,
+        x.shape.filter((_, i) => !all.includes(i)),
+      );
 }
 
 /** Sum over axes (all of them by default); `keep` leaves them with size 1. */
 export const sum = (x: Value, axes?: readonly number[], keep = false): Value => reduce(sumOp, x, axes, keep);
 /** Mean over axes. */
-export const mean = (x: Value, axes?: readonly number[], keep = false): Value => reduce(meanOp, x, axes, keep);
+export const mean = (x: Value, axes?: readonly number[], keep = false): Value =>
+  reduce(meanOp, x, axes, keep);
 /** Largest element over axes; where several are equal each gets the whole gradient. */
 export const max = (x: Value, axes?: readonly number[], keep = false): Value => reduce(maxOp, x, axes, keep);
 /** Running sum along an axis, the element itself included. */

@@ -7,7 +7,8 @@ const int64 = (values: readonly number[]): Tensor => Tensor.int64([values.length
 export const reshapeOp: Op = defineOp<{ shape: readonly number[] }>({
   name: "reshape",
   infer([x], { shape }) {
-    if (sizeOf(shape) !== sizeOf(x!.shape)) throw shapeError("reshape", [x!], `${sizeOf(shape)} elements for [${shape}]`);
+    if (sizeOf(shape) !== sizeOf(x!.shape))
+      throw shapeError("reshape", [x!], `${sizeOf(shape)} elements for [${shape}]`);
     return { dtype: x!.dtype, shape };
   },
   onnx: (e, [x], outputs, { shape }) => e.node("Reshape", [x!, e.constant(int64(shape))], outputs),
@@ -34,10 +35,12 @@ export const transposeOp: Op = defineOp<{ perm: readonly number[] }>({
 export const splitOp: Op = defineOp<{ axis: number; sizes: readonly number[] }>({
   name: "split",
   infer([x], { axis, sizes }) {
-    if (x!.shape[axis] !== sizes.reduce((a, b) => a + b, 0)) throw shapeError("split", [x!], `sizes that add up, not [${sizes}]`);
+    if (x!.shape[axis] !== sizes.reduce((a, b) => a + b, 0))
+      throw shapeError("split", [x!], `sizes that add up, not [${sizes}]`);
     return sizes.map((size) => ({ dtype: x!.dtype, shape: x!.shape.with(axis, size) }));
   },
-  onnx: (e, [x], outputs, { axis, sizes }) => e.node("Split", [x!, e.constant(int64(sizes))], outputs, { axis }),
+  onnx: (e, [x], outputs, { axis, sizes }) =>
+    e.node("Split", [x!, e.constant(int64(sizes))], outputs, { axis }),
   grad: ({ grads, attrs: { axis } }) => [concat(grads, axis)],
 });
 
@@ -46,9 +49,17 @@ export const concatOp: Op = defineOp<{ axis: number }>({
   infer(inputs, { axis }) {
     const dtype = sameDType("concat", inputs);
     const first = inputs[0]!.shape;
-    const fits = inputs.every(({ shape: s }) => s.length === first.length && s.every((n, i) => i === axis || n === first[i]));
+    const fits = inputs.every(
+      ({ shape: s }) => s.length === first.length && s.every((n, i) => i === axis || n === first[i]),
+    );
     if (!fits) throw shapeError("concat", inputs, `equal shapes but for axis ${axis}`);
-    return { dtype, shape: first.with(axis, inputs.reduce((n, { shape }) => n + shape[axis]!, 0)) };
+    return {
+      dtype,
+      shape: first.with(
+        axis,
+        inputs.reduce((n, { shape }) => n + shape[axis]!, 0),
+      ),
+    };
   },
   onnx: (e, inputs, outputs, { axis }) => e.node("Concat", inputs, outputs, { axis }),
   grad: ({ grads: [g], inputs, attrs: { axis } }) =>
@@ -63,7 +74,8 @@ export const expandOp: Op = defineOp<{ shape: readonly number[] }>({
   name: "expand",
   infer([x], { shape }) {
     const result = broadcastShape("expand", [x!, { dtype: x!.dtype, shape }]);
-    if (result.some((n, i) => n !== shape[i])) throw shapeError("expand", [x!], `a shape that broadcasts to [${shape}]`);
+    if (result.some((n, i) => n !== shape[i]))
+      throw shapeError("expand", [x!], `a shape that broadcasts to [${shape}]`);
     return { dtype: x!.dtype, shape };
   },
   onnx: (e, [x], outputs, { shape }) => e.node("Expand", [x!, e.constant(int64(shape))], outputs),
@@ -85,7 +97,9 @@ export const flipOp: Op = defineOp<{ axis: number }>({
 export function reshape(x: Value, shape: readonly number[]): Value {
   const known = shape.reduce((n, size) => (size < 0 ? n : n * size), 1);
   const full = shape.map((size) => (size < 0 ? x.size / known : size));
-  return full.length === x.rank && full.every((n, i) => n === x.shape[i]) ? x : call(reshapeOp, [x], { shape: full });
+  return full.length === x.rank && full.every((n, i) => n === x.shape[i])
+    ? x
+    : call(reshapeOp, [x], { shape: full });
 }
 
 /** Reorders the axes: axis i of the result is axis `perm[i]` of x. */
@@ -103,8 +117,13 @@ export function split(x: Value, axis: number, sizes: readonly number[]): readonl
 export function slice(x: Value, axis: number, start: number, end: number): Value {
   const a = axisOf("slice", axis, x.rank);
   const size = x.shape[a]!;
-  if (start < 0 || end > size || start >= end) throw shapeError("slice", [x], `0 <= ${start} < ${end} <= ${size}`);
-  const parts = split(x, a, [start, end - start, size - end].filter((n) => n > 0));
+  if (start < 0 || end > size || start >= end)
+    throw shapeError("slice", [x], `0 <= ${start} < ${end} <= ${size}`);
+  const parts = split(
+    x,
+    a,
+    [start, end - start, size - end].filter((n) => n > 0),
+  );
   return parts[start > 0 ? 1 : 0]!;
 }
 
@@ -117,7 +136,9 @@ export function concat(values: readonly Value[], axis: number): Value {
 
 /** Repeats along axes of size 1 (and new leading axes) up to a shape. */
 export function expand(x: Value, shape: readonly number[]): Value {
-  return shape.length === x.rank && shape.every((n, i) => n === x.shape[i]) ? x : call(expandOp, [x], { shape });
+  return shape.length === x.rank && shape.every((n, i) => n === x.shape[i])
+    ? x
+    : call(expandOp, [x], { shape });
 }
 
 /** Reverses the order along an axis. */

@@ -1,0 +1,112 @@
+import { runtime } from "#runtime";
+import type { FrozenWeights } from "./frozen-weights.js";
+import { writeOnnx } from "./onnx-graph.js";
+import type { ExternalData } from "./onnx-proto.js";
+import type { SessionOptions } from "./runtime.js";
+import type { Tensor } from "./tensor.js";
+import { leaves, type MapTree, mapTree } from "./tree.js";
+import { input, nodesOf, Parameter, type TypeInfo, Value } from "./value.js";
+
+/** What {@link compile} is told beside the function. */
+export interface CompileOptions<I extends object> extends SessionOptions {
+  /** The type of every input: a record (or list) of types, nested as the function wants it. */
+  readonly inputs: I;
+  /** The frozen parameters that the function reads. */
+  readonly frozen?: FrozenWeights;
+}
+
+/** Tensors by parameter name. */
+export type Params = Readonly<Record<string, Tensor>>;
+
+/** What a compiled function is given: its inputs, and the trainable parameters by name when it reads any. */
+export type RunInputs<I extends object> = MapTree<I, TypeInfo, Tensor> & { readonly params?: Params };
+
+/** A function of values, traced, written as one ONNX model and ready to run. */
+export interface Executable<I extends object, O extends object> {
+  run(inputs: RunInputs<I>): Promise<MapTree<O, Value, Tensor>>;
+  /** Frees the session. */
+  release(): Promise<void>;
+  /** Number of ONNX nodes. */
+  readonly nodeCount: number;
+}
+
+/**
+ * Traces a function of values and compiles it into one session.
+ *
+ * @throws Error when the function reads a frozen parameter that `frozen` does not hold, or one of another shape.
+ */
+export async function compile<const I extends object, O extends object>(
+  fn: (inputs: MapTree<I, TypeInfo, Value>) => O,
+  options: CompileOptions<I>,
+): Promise<Executable<I, O>> {
+  const { inputs: types, frozen, ...session } = options;
+  const placeholders = mapTree<MapTree<I, TypeInfo, Value>>(types, isType, ({ dtype, shape }: TypeInfo) =>
+    input(dtype, shape),
+  );
+  const results = fn(placeholders);
+  const given = leaves(placeholders, isValue);
+  const outputs = leaves(results, isValue);
+
+  const trainable: Parameter[] = [];
+  const external = new Map<Value, ExternalData>();
+  for (const [value] of nodesOf(outputs).map((node) => node.outputs)) {
+    if (!(value instanceof Parameter)) continue;
+    if (value.trainable) {
+      trainable.push(value);
+      continue;
+    }
+    if (!frozen)
+      throw new Error(
+        `compile: the graph reads the frozen weight ${value.name}, but was given no frozen weights`,
+      );
+    const { type, data } = frozen.get(value.name);
+    if (String(type.shape) !== String(value.shape)) {
+      throw new Error(
+        `compile: ${value.name} is [${type.shape}] in the frozen weights, the graph expects [${value.shape}]`,
+      );
+    }
+    external.set(value, data);
+  }
+
+  const model = writeOnnx(outputs, [...given, ...trainable], external);
+  const running = await runtime.createSession(
+    model,
+    external.size > 0 ? frozen?.storage : undefined,
+    session,
+  );
+  return {
+    nodeCount: model.nodeCount,
+    async run({ params, ...inputs }) {
+      const tensors = collect(types, inputs);
+      for (const parameter of trainable) {
+        const tensor = params?.[parameter.name];
+        if (!tensor) throw new Error(`run: expected a tensor for the parameter ${parameter.name}, got none`);
+        tensors.push(checkType(parameter.name, parameter, tensor));
+      }
+      const produced = await running.run(tensors);
+      let next = 0;
+      return mapTree<MapTree<O, Value, Tensor>>(results, isValue, () => produced[next++]!);
+    },
+    release: () => running.release(),
+  };
+}
+
+const isType = (x: unknown): x is TypeInfo =>
+  typeof x === "object" && x !== null && "dtype" in x && "shape" in x;
+const isValue = (x: unknown): x is Value => x instanceof Value;
+
+/** The tensors of a tree in the order of its types. */
+function collect(types: object, tensors: unknown, path = "input"): Tensor[] {
+  if (isType(types)) return [checkType(path, types, tensors as Tensor | undefined)];
+  return Object.entries(types).flatMap(([key, type]) =>
+    collect(type, (tensors as Record<string, unknown> | undefined)?.[key], `${path}.${key}`),
+  );
+}
+
+function checkType(name: string, expected: TypeInfo, tensor: Tensor | undefined): Tensor {
+  const given = tensor && `${tensor.dtype} [${tensor.shape}]`;
+  const wanted = `${expected.dtype} [${expected.shape}]`;
+  if (!tensor || given !== wanted)
+    throw new Error(`run: ${name} is ${given ?? "missing"}, the graph expects ${wanted}`);
+  return tensor;
+}

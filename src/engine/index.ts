@@ -1,0 +1,17 @@
+/**
+ * The engine: symbolic arrays that are traced, differentiated and compiled to ONNX Runtime.
+ *
+ *     const f = await compile(({ x }) => sum(mul(x, x)), { inputs: { x: { dtype: "f32", shape: [3] } } });
+ *     (await f.run({ x: Tensor.f32([3], [1, 2, 3]) })).item(); // 14
+ *
+ * @module
+ */
+export { grad, gradients, type Loss, trainableParameters, valueAndGrad, vjp } from "./autodiff.js";
+export { type CompileOptions, compile, type Executable, type Params, type RunInputs } from "./compile.js";
+export { FrozenWeights } from "./frozen-weights.js";
+export { fromF32, toF32 } from "./half.js";
+export * from "./ops/index.js";
+export type { SessionOptions } from "./runtime.js";
+export { bytesPerElement, type DType, sizeOf, Tensor, type TensorData } from "./tensor.js";
+export type { MapTree, Tree } from "./tree.js";
+export { constant, input, Parameter, parameter, scalar, type TypeInfo, Value } from "./value.js";

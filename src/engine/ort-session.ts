@@ -1,0 +1,55 @@
+import type * as Ort from "onnxruntime-common";
+import type { OnnxModel } from "./onnx-graph.js";
+import type { Session } from "./runtime.js";
+import { type DType, Tensor, type TensorData } from "./tensor.js";
+
+const ortType = {
+  f32: "float32",
+  f64: "float64",
+  f16: "float16",
+  int32: "int32",
+  int64: "int64",
+  uint8: "uint8",
+  int8: "int8",
+  bool: "bool",
+} as const satisfies Partial<Record<DType, Ort.Tensor.Type>>;
+
+const dtypeOf = new Map(Object.entries(ortType).map(([dtype, type]) => [type as string, dtype as DType]));
+
+/** Options that both runtimes give: see docs/decisions for the measurements. */
+export const commonOptions: Ort.InferenceSession.SessionOptions = {
+  // `basic` creates a session fastest and runs as fast as `all`.
+  graphOptimizationLevel: "basic",
+  // Both keep freed memory for later runs: a third of the peak.
+  enableCpuMemArena: false,
+  enableMemPattern: false,
+  // Warnings that are of use to nobody who reads this program's output.
+  logSeverityLevel: 3,
+  // A prepacked weight is a copy of it in every session; without, all sessions read the same pages.
+  extra: { session: { disable_prepacking: "1" } },
+};
+
+/** Wraps a session of ONNX Runtime, whichever package it comes from. */
+export function wrapSession(
+  ort: Pick<typeof Ort, "Tensor">,
+  session: Ort.InferenceSession,
+  model: OnnxModel,
+): Session {
+  const toOrt = ({ dtype, data, shape }: Tensor): Ort.Tensor => {
+    if (dtype === "bf16")
+      throw new TypeError("Session: bf16 tensors can not be given to a graph; convert to f32");
+    return new ort.Tensor(ortType[dtype], data as Ort.Tensor.DataType, shape);
+  };
+  const fromOrt = (tensor: Ort.Tensor): Tensor => {
+    const result = new Tensor(dtypeOf.get(tensor.type)!, tensor.dims, tensor.data as TensorData);
+    return result;
+  };
+  return {
+    async run(inputs) {
+      const feeds = Object.fromEntries(model.inputs.map((name, i) => [name, toOrt(inputs[i]!)]));
+      const results = await session.run(feeds, model.outputs);
+      return model.outputs.map((name) => fromOrt(results[name]!));
+    },
+    release: () => session.release(),
+  };
+}

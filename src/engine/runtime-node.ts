@@ -1,0 +1,87 @@
+import { rmSync } from "node:fs";
+import { type FileHandle, mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as ort from "onnxruntime-node";
+import type { ExternalData } from "./onnx-proto.js";
+import { commonOptions, wrapSession } from "./ort-session.js";
+import type { Runtime, WeightStorage } from "./runtime.js";
+
+const weightsFile = "weights.bin";
+
+/** Folders of this process, removed when it ends. */
+const folders = new Set<string>();
+process.once("exit", () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/**
+ * One file in a folder of its own. ONNX Runtime maps external data into memory, so all sessions share the pages of
+ * the file; it wants the model file in the same folder.
+ */
+class FileStorage implements WeightStorage {
+  readonly folder: string;
+  readonly #file: FileHandle;
+  #size = 0;
+
+  private constructor(folder: string, file: FileHandle) {
+    this.folder = folder;
+    this.#file = file;
+  }
+
+  static async create(): Promise<FileStorage> {
+    const folder = await mkdtemp(join(tmpdir(), "tptt-"));
+    folders.add(folder);
+    return new FileStorage(folder, await open(join(folder, weightsFile), "w+"));
+  }
+
+  async append(bytes: Uint8Array): Promise<ExternalData> {
+    const offset = Math.ceil(this.#size / 64) * 64;
+    for (let done = 0; done < bytes.byteLength; ) {
+      const length = Math.min(bytes.byteLength - done, 2 ** 30);
+      done += (await this.#file.write(bytes, done, length, offset + done)).bytesWritten;
+    }
+    this.#size = offset + bytes.byteLength;
+    return { file: weightsFile, offset, byteLength: bytes.byteLength };
+  }
+
+  async read({ offset, byteLength }: ExternalData): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(byteLength);
+    for (let done = 0; done < byteLength; ) {
+      done += (await this.#file.read(bytes, done, Math.min(byteLength - done, 2 ** 30), offset + done))
+        .bytesRead;
+    }
+    return bytes;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#file.close();
+    await rm(this.folder, { recursive: true, force: true });
+    folders.delete(this.folder);
+  }
+}
+
+let models = 0;
+
+/** ONNX Runtime for Node, on the CPU. */
+export const runtime: Runtime = {
+  createStorage: () => FileStorage.create(),
+
+  async createSession(model, storage, { threads, profile }) {
+    const options: ort.InferenceSession.SessionOptions = {
+      ...commonOptions,
+      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+    };
+    if (!(storage instanceof FileStorage)) {
+      return wrapSession(ort, await ort.InferenceSession.create(model.bytes, options), model);
+    }
+    const path = join(storage.folder, `model-${models++}.onnx`);
+    try {
+      await writeFile(path, model.bytes);
+      return wrapSession(ort, await ort.InferenceSession.create(path, options), model);
+    } finally {
+      await rm(path, { force: true });
+    }
+  },
+};

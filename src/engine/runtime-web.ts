@@ -1,0 +1,37 @@
+import * as ort from "onnxruntime-web";
+import type { ExternalData } from "./onnx-proto.js";
+import { commonOptions, wrapSession } from "./ort-session.js";
+import type { Runtime, WeightStorage } from "./runtime.js";
+
+/** Weights in memory, one buffer each. */
+class BufferStorage implements WeightStorage {
+  readonly buffers: Uint8Array[] = [];
+
+  async append(bytes: Uint8Array): Promise<ExternalData> {
+    this.buffers.push(bytes);
+    return { file: `weight-${this.buffers.length - 1}`, offset: 0, byteLength: bytes.byteLength };
+  }
+
+  async read({ file }: ExternalData): Promise<Uint8Array<ArrayBuffer>> {
+    return Uint8Array.from(this.buffers[Number(file.slice("weight-".length))]!);
+  }
+
+  async dispose(): Promise<void> {
+    this.buffers.length = 0;
+  }
+}
+
+/** ONNX Runtime for browsers. */
+export const runtime: Runtime = {
+  createStorage: async () => new BufferStorage(),
+
+  async createSession(model, storage, { threads }) {
+    if (threads !== undefined) ort.env.wasm.numThreads = threads;
+    const buffers = storage instanceof BufferStorage ? storage.buffers : [];
+    const session = await ort.InferenceSession.create(model.bytes, {
+      ...commonOptions,
+      externalData: buffers.map((data, i) => ({ path: `weight-${i}`, data })),
+    });
+    return wrapSession(ort, session, model);
+  },
+};

@@ -1,0 +1,40 @@
+import type { OnnxModel } from "./onnx-graph.js";
+import type { ExternalData } from "./onnx-proto.js";
+import type { Tensor } from "./tensor.js";
+
+/**
+ * What the engine asks of the machine it runs on. Two modules implement it, runtime-node.ts and runtime-web.ts; the
+ * package's import condition `#runtime` chooses.
+ */
+export interface Runtime {
+  /** A place for weights that every session can read without a copy of its own. */
+  createStorage(): Promise<WeightStorage>;
+  /** Makes a model ready to run; `storage` holds the external data that it names. */
+  createSession(
+    model: OnnxModel,
+    storage: WeightStorage | undefined,
+    options: SessionOptions,
+  ): Promise<Session>;
+}
+
+/** How a session runs. */
+export interface SessionOptions {
+  /** Threads of one op; by default one for each core. */
+  readonly threads?: number;
+  /** Writes ONNX Runtime's profile (a Chrome trace) to files that begin with this. Node only. */
+  readonly profile?: string;
+}
+
+/** A model that is ready to run. */
+export interface Session {
+  /** Runs once: tensors in the order of the model's inputs, gives those of its outputs. */
+  run(inputs: readonly Tensor[]): Promise<Tensor[]>;
+  release(): Promise<void>;
+}
+
+/** Bytes outside of any graph, written once. */
+export interface WeightStorage {
+  append(bytes: Uint8Array): Promise<ExternalData>;
+  read(data: ExternalData): Promise<Uint8Array<ArrayBuffer>>;
+  dispose(): Promise<void>;
+}
