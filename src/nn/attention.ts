@@ -1,0 +1,81 @@
+import { add, concat, matmul, reshape, softmax, transpose, type Value } from "../engine/index.js";
+import type { ForwardContext } from "./forward-context.js";
+import { Module } from "./module.js";
+
+/** The raw projections of a layer: q [B, S, H * D], k and v [B, S, Hkv * D], before any norm or rotation. */
+export interface Projections {
+  readonly q: Value;
+  readonly k: Value;
+  readonly v: Value;
+}
+
+/**
+ * A causal self-attention layer, cut where a second path can share its parts: projections, attention, output
+ * projection.
+ */
+export abstract class Attention extends Module {
+  abstract readonly layerIdx: number;
+  abstract readonly numHeads: number;
+  abstract readonly numKeyValueHeads: number;
+  abstract readonly headDim: number;
+  /** How many tokens, itself included, a token sees; infinite for global attention. */
+  abstract readonly window: number;
+
+  /** x [B, S, hidden] */
+  abstract project(x: Value): Projections;
+  /** Softmax attention over the projections: [B, S, H * D]. At most `window` tokens are seen. */
+  abstract attend(projections: Projections, context: ForwardContext, window?: number): Value;
+  /** The output projection: [B, S, H * D] -> [B, S, hidden]. */
+  abstract output(heads: Value): Value;
+
+  /** [B, S, hidden] -> [B, S, hidden] */
+  forward(x: Value, context: ForwardContext): Value {
+    return this.output(this.attend(this.project(x), context));
+  }
+}
+
+/** [B, S, H * D] -> [B, H, S, D] */
+export function splitHeads(x: Value, heads: number): Value {
+  const [batch, length, features] = x.shape as [number, number, number];
+  return transpose(reshape(x, [batch, length, heads, features / heads]), [0, 2, 1, 3]);
+}
+
+/** [B, H, S, D] -> [B, S, H * D] */
+export function mergeHeads(x: Value): Value {
+  const [batch, heads, length, dim] = x.shape as [number, number, number, number];
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, length, heads * dim]);
+}
+
+/** What {@link softmaxAttention} is told of the layer. */
+export interface SoftmaxAttentionOptions {
+  readonly layerIdx: number;
+  readonly window: number;
+  /** Factor of the scores, usually D^-0.5. */
+  readonly scale: number;
+  readonly context: ForwardContext;
+}
+
+/**
+ * softmax(q k^T * scale + bias) v over what came before and this pass (Vaswani et al., arXiv 1706.03762), heads grouped
+ * as in GQA (Ainslie et al., arXiv 2305.13245): the q heads of a group lie as more rows beside their one key head, so
+ * keys are never repeated.
+ *
+ * @param q [B, H, S, D], rotated. @param k [B, Hkv, S, D], rotated. @param v [B, Hkv, S, D].
+ * @returns [B, S, H * D]
+ */
+export function softmaxAttention(q: Value, k: Value, v: Value, options: SoftmaxAttentionOptions): Value {
+  const { layerIdx, window, scale, context } = options;
+  const [batch, heads, length, dim] = q.shape as [number, number, number, number];
+  const groups = k.shape[1]!;
+  const past = context.past?.layers[layerIdx];
+  context.written[layerIdx] = { key: k, value: v };
+  const keys = past ? concat([past.key, k], 2) : k;
+  const values = past ? concat([past.value, v], 2) : v;
+
+  const rows = reshape(q, [batch, groups, (heads / groups) * length, dim]);
+  const scores = matmul(rows, keys, { transB: true, alpha: scale });
+  const perHead = reshape(scores, [batch, heads, length, keys.shape[2]!]);
+  const weights = softmax(add(perHead, context.bias(window, past)));
+  const out = matmul(reshape(weights, scores.shape), values);
+  return mergeHeads(reshape(out, [batch, heads, length, dim]));
+}

@@ -1,0 +1,120 @@
+import {
+  add,
+  cast,
+  concat,
+  constant,
+  cumsum,
+  expand,
+  greaterEqual,
+  less,
+  logicalAnd,
+  reshape,
+  sub,
+  sum,
+  Tensor,
+  type Value,
+  where,
+} from "../engine/index.js";
+
+/** Added to the attention score of a key that must not be seen: exp gives 0, and a row of nothing else gives no NaN. */
+const hidden = -1e30;
+
+/** What a layer remembers of earlier tokens for softmax attention: a ring of slots. */
+export interface PastKeyValues {
+  /** [B, Hkv, slots, D], rotated. */
+  readonly key: Value;
+  /** [B, Hkv, slots, D] */
+  readonly value: Value;
+  /** int64 [B, slots]: the position of the token in each slot, -1 where the slot is empty. */
+  readonly positions: Value;
+}
+
+/** A sequence's continuation: what came before it. */
+export interface Past {
+  /** int64 [B]: how many tokens each row has seen. */
+  readonly seen: Value;
+  /** By layer; none for a layer that keeps no keys. */
+  readonly layers: readonly (PastKeyValues | undefined)[];
+}
+
+/** What a {@link ForwardContext} is made from. */
+export interface ForwardContextOptions {
+  readonly batch: number;
+  readonly length: number;
+  /** bool [B, S], true at real tokens; absent when all are. */
+  readonly mask?: Value | undefined;
+  readonly past?: Past | undefined;
+  /** Gradient checkpointing: keep only what passes between layers. */
+  readonly checkpointing?: boolean;
+}
+
+/**
+ * What every layer of one forward pass shares: where the tokens stand, which of them are real, and what came before.
+ * Padding may be on either side; a padded token has the position -1, is seen by nobody, and its own output is void.
+ */
+export class ForwardContext {
+  readonly batch: number;
+  readonly length: number;
+  /** bool [B, S], true at real tokens; undefined when all are. */
+  readonly mask: Value | undefined;
+  /** int64 [B, S]; undefined when token t of every row stands at t. */
+  readonly positions: Value | undefined;
+  readonly past: Past | undefined;
+  readonly checkpointing: boolean;
+  /** The keys and values of this pass by layer, [B, Hkv, S, D]: what a cache adds. */
+  readonly written: { readonly key: Value; readonly value: Value }[] = [];
+  readonly #memo = new Map<unknown, unknown>();
+
+  constructor({ batch, length, mask, past, checkpointing = false }: ForwardContextOptions) {
+    this.batch = batch;
+    this.length = length;
+    this.mask = mask;
+    this.past = past;
+    this.checkpointing = checkpointing;
+    if (mask || past) {
+      const real = mask ? cast(mask, "int64") : constant(Tensor.int64([1, 1], [1]));
+      const order = sub(cumsum(expand(real, [this.batch, this.length]), 1), 1);
+      const position = past ? add(order, reshape(past.seen, [-1, 1])) : order;
+      this.positions = mask ? where(mask, position, -1) : position;
+    }
+  }
+
+  /** Computes something once for all layers. */
+  memo<T>(key: unknown, compute: () => T): T {
+    if (!this.#memo.has(key)) this.#memo.set(key, compute());
+    return this.#memo.get(key) as T;
+  }
+
+  /** Number of real tokens in each row, int64 [B]. */
+  get count(): Value {
+    const { batch, length, mask } = this;
+    if (!mask) return constant(Tensor.int64([batch], Array<number>(batch).fill(length)));
+    return this.memo("count", () => sum(cast(mask, "int64"), [1]));
+  }
+
+  /**
+   * What is added to attention scores: 0 where a token (row) may see a key (column), -1e30 elsewhere.
+   * A token sees itself and those before it, the last `window` of them. [B or 1, 1, S, keys]
+   */
+  bias(window = Number.POSITIVE_INFINITY, past?: PastKeyValues): Value {
+    return this.memo(`bias ${window} ${past?.positions.node.id}`, () => this.#bias(window, past));
+  }
+
+  #bias(window: number, past: PastKeyValues | undefined): Value {
+    const { batch, length, positions } = this;
+    if (positions === undefined) {
+      const sees = (t: number, j: number) => j <= t && t - j < window;
+      const cells = Array.from({ length: length * length }, (_, i) =>
+        sees(Math.floor(i / length), i % length) ? 0 : hidden,
+      );
+      return constant(Tensor.f32([1, 1, length, length], cells));
+    }
+    const keys = past ? concat([past.positions, positions], 1) : positions;
+    const own = reshape(positions, [batch, 1, length, 1]);
+    const key = reshape(keys, [batch, 1, 1, -1]);
+    const distance = sub(own, key);
+    let seen = logicalAnd(greaterEqual(key, 0), greaterEqual(distance, 0));
+    if (Number.isFinite(window)) seen = logicalAnd(seen, less(distance, window));
+    return where(seen, 0, hidden);
+  }
+}

@@ -1,0 +1,47 @@
+import { add, dropout, matmul, type Parameter, parameter, reshape, type Value } from "../engine/index.js";
+import { Linear } from "./layers.js";
+import { Module } from "./module.js";
+
+/** A matrix of a low-rank update; a module of its own, for the name that PEFT gives it (`lora_A.weight`). */
+class LowRank extends Module {
+  readonly weight: Parameter;
+
+  constructor(inFeatures: number, outFeatures: number) {
+    super();
+    this.weight = parameter(outFeatures, inFeatures);
+    this.weight.trainable = true;
+  }
+}
+
+/**
+ * A frozen linear layer with a trainable low-rank update: y = x W^T + b + scale * dropout(x) A^T B^T
+ * (Hu et al., arXiv 2106.09685). It takes the place of the layer, and its parameters, under their names.
+ */
+export class LoraLinear extends Linear {
+  /** [r, in] */
+  readonly lora_A: LowRank;
+  /** [out, r] */
+  readonly lora_B: LowRank;
+  /** alpha / r, or alpha / sqrt(r) with rank stabilisation (arXiv 2312.03732). */
+  readonly scaling: number;
+  /** While a training step is traced: the chance that an input is dropped, and the seed of the mask. */
+  dropout: { readonly rate: number; readonly seed: Value } | undefined;
+
+  constructor(base: Linear, r: number, scaling: number) {
+    super(base.inFeatures, base.outFeatures);
+    this.weight = base.weight;
+    if (base.bias) this.bias = base.bias;
+    this.lora_A = new LowRank(base.inFeatures, r);
+    this.lora_B = new LowRank(r, base.outFeatures);
+    this.scaling = scaling;
+  }
+
+  override forward(x: Value): Value {
+    const input = this.dropout ? dropout(x, this.dropout.rate, this.dropout.seed) : x;
+    const rows = reshape(input, [-1, this.inFeatures]);
+    const low = matmul(rows, this.lora_A.weight, { transB: true });
+    const update = matmul(low, this.lora_B.weight, { transB: true, alpha: this.scaling });
+    const base = super.forward(x);
+    return add(base, reshape(update, base.shape));
+  }
+}
