@@ -52,6 +52,9 @@ export const sqrtOp: Op = unary("sqrt", "Sqrt", (g, _, y) => div(mul(g, 0.5), y)
 export const sigmoidOp: Op = unary("sigmoid", "Sigmoid", (g, _, y) => mul(g, mul(y, sub(1, y))));
 export const tanhOp: Op = unary("tanh", "Tanh", (g, _, y) => mul(g, sub(1, mul(y, y))));
 
+export const cosOp: Op = unary("cos", "Cos", (g, x) => neg(mul(g, sin(x))));
+export const sinOp: Op = unary("sin", "Sin", (g, x) => mul(g, cos(x)));
+
 export const maximumOp: Op = binary("maximum", "Max", ({ grads: [g], inputs: [a, b], needs }) => {
   const first = greaterEqual(a!, b!);
   return [
@@ -145,6 +148,10 @@ export const sqrt = (x: Value): Value => call(sqrtOp, [x]);
 export const sigmoid = (x: Value): Value => call(sigmoidOp, [x]);
 /** Hyperbolic tangent. */
 export const tanh = (x: Value): Value => call(tanhOp, [x]);
+/** Cosine of radians. */
+export const cos = (x: Value): Value => call(cosOp, [x]);
+/** Sine of radians. */
+export const sin = (x: Value): Value => call(sinOp, [x]);
 /** The larger of two, elementwise; at a tie the gradient goes to `a`. */
 export const maximum = (a: Operand, b: Operand): Value => call(maximumOp, [toValue(a, b), toValue(b, a)]);
 /** a < b. */

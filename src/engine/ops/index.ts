@@ -1,8 +1,10 @@
+export { gelu, silu } from "./activation.js";
 export { checkpoint, customGradient, type ScanOptions, type ScanResult, scan } from "./control.js";
 export {
   add,
   bitwiseXor,
   cast,
+  cos,
   div,
   equal,
   exp,
@@ -16,12 +18,16 @@ export {
   neg,
   type Operand,
   sigmoid,
+  sin,
   sqrt,
   sub,
   tanh,
   where,
 } from "./elementwise.js";
 export { gather, putAlong, scatterAdd, takeAlong } from "./indexing.js";
-export { linear, matmul, rmsNorm } from "./linalg.js";
+export { linear, matmul } from "./linalg.js";
+export { l2norm, rmsNorm } from "./norm.js";
+export { dropout } from "./random.js";
 export { cumsum, max, mean, softmax, sum } from "./reduce.js";
+export { rotary } from "./rotary.js";
 export { concat, expand, flip, reshape, slice, split, transpose, zeros } from "./shape.js";
