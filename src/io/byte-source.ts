@@ -1,4 +1,4 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { InputError } from "../errors.js";
 
 /** Bytes that can be read at any offset: a local file, or anything else that behaves like one. */
@@ -54,11 +54,12 @@ class LocalFile implements ByteSource {
 }
 
 /**
- * Opens a local file for reading.
+ * Opens a local file for reading. Node's modules load at the call, so that what reads any source works in a browser.
  *
  * @throws InputError when it does not exist, cannot be read or is not a regular file.
  */
 export async function openFile(path: string): Promise<ByteSource> {
+  const { open } = await import("node:fs/promises");
   let handle: FileHandle;
   try {
     handle = await open(path, "r");
@@ -104,7 +105,10 @@ export function fileError(path: string, error: unknown): Error {
 
 function checkRange(source: ByteSource, offset: number, length: number, what: string): void {
   if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0)) {
-    throw new InputError(source.name, `${what} has the impossible range ${offset}+${length}; the file is corrupt`);
+    throw new InputError(
+      source.name,
+      `${what} has the impossible range ${offset}+${length}; the file is corrupt`,
+    );
   }
   if (offset + length > source.size) {
     throw new InputError(

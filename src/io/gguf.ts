@@ -1,9 +1,7 @@
 import { InputError } from "../errors.js";
 import { type ByteSource, openFile } from "./byte-source.js";
+import { Cursor, type GgufValue, NeedMoreBytes } from "./gguf-cursor.js";
 import { type GgmlTypeName, ggmlTypes } from "./gguf-quants.js";
-
-/** A value of a GGUF file's metadata; 64-bit integers are numbers where a number is exact. */
-export type GgufValue = string | number | bigint | boolean | readonly GgufValue[];
 
 /** Where and how one tensor lies in a GGUF file. */
 export interface GgufTensorInfo {
@@ -24,7 +22,7 @@ export interface GgufHeader {
 }
 
 /** Bounds on what a header may claim; real files stay far below. */
-const limits = { header: 2 ** 30, metadata: 65_536, tensors: 1_000_000, dimensions: 4, depth: 3 } as const;
+const limits = { header: 2 ** 27, metadata: 65_536, tensors: 1_000_000, dimensions: 4 } as const;
 
 // The header's length is not written in the file: parse what was read, and read more when it was too little.
 const firstRead = 8 * 2 ** 20;
@@ -59,122 +57,6 @@ export async function readGgufHeader(file: string | ByteSource): Promise<GgufHea
   }
 }
 
-class NeedMoreBytes extends Error {
-  readonly what: string;
-
-  constructor(what: string) {
-    super(what);
-    this.what = what;
-  }
-}
-
-const valueTypes = ["u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"];
-const valueBytes = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
-
-/** Reads values one after the other from the start of a file. `what` names the field in errors. */
-class Cursor {
-  at = 0;
-  what = "the header";
-  readonly #source: ByteSource;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  // A byte order mark is part of a token, never to be dropped; a token may also be half a character.
-  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-  constructor(source: ByteSource, bytes: Uint8Array) {
-    this.#source = source;
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  fail(problem: string): InputError {
-    return new InputError(`${this.#source.name}: ${this.what}`, problem);
-  }
-
-  /** Moves over `length` bytes and returns where they start. */
-  #take(length: number): number {
-    const start = this.at;
-    if (length > this.#source.size - start) {
-      throw this.fail(
-        `needs ${length} bytes at offset ${start}, the file has ${this.#source.size}; it is truncated or corrupt, download it again`,
-      );
-    }
-    if (start + length > this.#bytes.length) throw new NeedMoreBytes(this.what);
-    this.at = start + length;
-    return start;
-  }
-
-  u32(): number {
-    return this.#view.getUint32(this.#take(4), true);
-  }
-
-  /** An unsigned 64-bit count, length or offset. */
-  size(limit: number, unit: string): number {
-    const value = this.#view.getBigUint64(this.#take(8), true);
-    if (value > BigInt(limit)) throw this.fail(`claims ${value} ${unit}, expected at most ${limit}`);
-    return Number(value);
-  }
-
-  string(): string {
-    const length = this.size(this.#source.size, "bytes of text");
-    const start = this.#take(length);
-    return this.#decoder.decode(this.#bytes.subarray(start, start + length));
-  }
-
-  value(type: number, depth = 0): GgufValue {
-    switch (type) {
-      case 0:
-        return this.#view.getUint8(this.#take(1));
-      case 1:
-        return this.#view.getInt8(this.#take(1));
-      case 2:
-        return this.#view.getUint16(this.#take(2), true);
-      case 3:
-        return this.#view.getInt16(this.#take(2), true);
-      case 4:
-        return this.u32();
-      case 5:
-        return this.#view.getInt32(this.#take(4), true);
-      case 6:
-        return this.#view.getFloat32(this.#take(4), true);
-      case 7:
-        return this.#view.getUint8(this.#take(1)) !== 0;
-      case 8:
-        return this.string();
-      case 9:
-        return this.#array(depth);
-      case 10:
-        return exactNumber(this.#view.getBigUint64(this.#take(8), true));
-      case 11:
-        return exactNumber(this.#view.getBigInt64(this.#take(8), true));
-      case 12:
-        return this.#view.getFloat64(this.#take(8), true);
-      default:
-        throw this.fail(
-          `has the value type ${type}, expected 0..12 (${valueTypes.join(", ")}); the file is corrupt`,
-        );
-    }
-  }
-
-  #array(depth: number): GgufValue[] {
-    if (depth >= limits.depth) throw this.fail(`nests arrays deeper than ${limits.depth}`);
-    const type = this.u32();
-    const least = valueBytes[type];
-    if (least === undefined) throw this.fail(`has the array type ${type}, expected 0..12; the file is corrupt`);
-    const length = this.size(Math.floor((this.#source.size - this.at) / least), "array elements");
-    // Not before all of it can be there: a length alone must not allocate.
-    if (this.at + length * least > this.#bytes.length) throw new NeedMoreBytes(this.what);
-    const values = new Array<GgufValue>(length);
-    for (let i = 0; i < length; i++) values[i] = this.value(type, depth + 1);
-    return values;
-  }
-}
-
-function exactNumber(value: bigint): number | bigint {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
-}
-
 function parseHeader(cursor: Cursor, source: ByteSource): GgufHeader {
   cursor.what = "magic";
   const magic = cursor.u32();
@@ -183,7 +65,9 @@ function parseHeader(cursor: Cursor, source: ByteSource): GgufHeader {
   const version = cursor.u32();
   if (version !== 2 && version !== 3) {
     const kind = version === 0x03000000 || version === 0x02000000 ? "is big-endian" : `is ${version}`;
-    throw cursor.fail(`${kind}, expected 2 or 3, little-endian; convert the model again with a current llama.cpp`);
+    throw cursor.fail(
+      `${kind}, expected 2 or 3, little-endian; convert the model again with a current llama.cpp`,
+    );
   }
   cursor.what = "tensor count";
   const tensorCount = cursor.size(limits.tensors, "tensors");
@@ -203,7 +87,12 @@ function parseHeader(cursor: Cursor, source: ByteSource): GgufHeader {
   for (let i = 0; i < tensorCount; i++) raw.push(parseTensorInfo(cursor, i, source.size));
 
   const alignment = metadata.get("general.alignment") ?? 32;
-  if (typeof alignment !== "number" || alignment < 1 || alignment > 2 ** 20 || (alignment & (alignment - 1)) !== 0) {
+  if (
+    typeof alignment !== "number" ||
+    alignment < 1 ||
+    alignment > 2 ** 20 ||
+    (alignment & (alignment - 1)) !== 0
+  ) {
     throw new InputError(
       `${source.name}: general.alignment`,
       `is ${String(alignment)}, expected a power of two up to ${2 ** 20}`,
@@ -213,7 +102,11 @@ function parseHeader(cursor: Cursor, source: ByteSource): GgufHeader {
   return { version, metadata, tensors: placeTensors(source, raw, dataStart, alignment) };
 }
 
-function parseTensorInfo(cursor: Cursor, index: number, fileSize: number): Omit<GgufTensorInfo, "byteLength"> {
+function parseTensorInfo(
+  cursor: Cursor,
+  index: number,
+  fileSize: number,
+): Omit<GgufTensorInfo, "byteLength"> {
   cursor.what = `tensor ${index}`;
   const name = cursor.string();
   cursor.what = `tensor ${name}`;
@@ -222,13 +115,17 @@ function parseTensorInfo(cursor: Cursor, index: number, fileSize: number): Omit<
     throw cursor.fail(`has ${dimensions} dimensions, expected at most ${limits.dimensions}`);
   }
   const shape: number[] = [];
-  for (let d = 0; d < dimensions; d++) shape.unshift(cursor.size(Number.MAX_SAFE_INTEGER, "elements in a row"));
+  for (let d = 0; d < dimensions; d++) {
+    shape.unshift(cursor.size(Number.MAX_SAFE_INTEGER, "elements in a row"));
+  }
   const id = cursor.u32();
   const dtype = typeNames.get(id);
   if (dtype === undefined) {
     const known = Object.keys(ggmlTypes).join(", ");
     const given = unreadableTypes[id] ?? `type ${id}`;
-    throw cursor.fail(`is stored as ${given}, expected one of ${known}; take a file quantised to one of these`);
+    throw cursor.fail(
+      `is stored as ${given}, expected one of ${known}; take a file quantised to one of these`,
+    );
   }
   return { name, dtype, shape, offset: cursor.size(fileSize, "bytes of offset") };
 }
@@ -247,10 +144,12 @@ function placeTensors(
     const { block, bytes } = ggmlTypes[info.dtype];
     const rowLength = info.shape.at(-1) ?? 1;
     const size = info.shape.reduce((product, n) => product * n, 1);
-    if (rowLength % block !== 0) throw fail(`has rows of ${rowLength}, expected a multiple of ${block} for ${info.dtype}`);
+    if (rowLength % block !== 0)
+      throw fail(`has rows of ${rowLength}, expected a multiple of ${block} for ${info.dtype}`);
     const byteLength = (size / block) * bytes;
     const offset = dataStart + info.offset;
-    if (info.offset % alignment !== 0) throw fail(`has the offset ${info.offset}, expected a multiple of ${alignment}`);
+    if (info.offset % alignment !== 0)
+      throw fail(`has the offset ${info.offset}, expected a multiple of ${alignment}`);
     if (!Number.isSafeInteger(byteLength) || offset + byteLength > source.size) {
       throw fail(
         `[${info.shape}] ${info.dtype} needs bytes ${offset}..${offset + byteLength}, the file has ${source.size}; it is truncated or corrupt, download it again`,
@@ -263,14 +162,18 @@ function placeTensors(
     const before = inOrder[i - 1]!;
     const info = inOrder[i]!;
     if (before.offset + before.byteLength > info.offset) {
-      throw new InputError(`${source.name}: tensor ${info.name}`, `overlaps ${before.name}; the file is corrupt`);
+      throw new InputError(
+        `${source.name}: tensor ${info.name}`,
+        `overlaps ${before.name}; the file is corrupt`,
+      );
     }
   }
   return tensors;
 }
 
 const typeNames = new Map<number, GgmlTypeName>(
-  Object.entries(ggmlTypes).map(([name, { id }]) => [id, name as GgmlTypeName]));
+  Object.entries(ggmlTypes).map(([name, { id }]) => [id, name as GgmlTypeName]),
+);
 
 /** Names of the other storage types, for error messages only. */
 const unreadableTypes: Record<number, string> = {

@@ -20,7 +20,10 @@ export async function readTextFile(path: string): Promise<string> {
   const file = await openFile(path);
   try {
     if (file.size > maxBytes) {
-      throw new InputError(path, `has ${file.size} bytes, expected at most ${maxBytes}; is it the right file?`);
+      throw new InputError(
+        path,
+        `has ${file.size} bytes, expected at most ${maxBytes}; is it the right file?`,
+      );
     }
     const bytes = await file.read(0, file.size);
     try {
@@ -45,7 +48,9 @@ export async function readJsonFile(path: string): Promise<JsonObject> {
     value = JSON.parse(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(path, `is not valid JSON (${reason}); mend it or download it again`, { cause: error });
+    throw new InputError(path, `is not valid JSON (${reason}); mend it or download it again`, {
+      cause: error,
+    });
   }
   if (!isObject(value)) {
     const kind = Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`;

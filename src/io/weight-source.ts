@@ -1,0 +1,140 @@
+import { z } from "zod";
+import { toF32 } from "../engine/half.js";
+import { sizeOf, Tensor } from "../engine/tensor.js";
+import { type ByteSource, openFile } from "./byte-source.js";
+import { type GgufHeader, readGgufHeader } from "./gguf.js";
+import { dequantize, type GgmlTypeName } from "./gguf-quants.js";
+import { type JsonObject, readJsonFileIfPresent } from "./json-file.js";
+import {
+  missingTensor,
+  openSafetensorsFile,
+  type SafetensorsDType,
+  type SafetensorsFile,
+} from "./safetensors.js";
+import { parseWith } from "./validate.js";
+
+/** What is known of a stored tensor before it is read. */
+export interface WeightInfo {
+  /** As the file calls it. */
+  readonly dtype: SafetensorsDType | GgmlTypeName;
+  readonly shape: readonly number[];
+}
+
+/** Weights in a file, whatever its format, under the names that they have there. */
+export interface WeightSource {
+  /** What error messages call it: the path. */
+  readonly name: string;
+  readonly tensors: ReadonlyMap<string, WeightInfo>;
+  /**
+   * One tensor: floating types and quantised blocks as `f32`, integers and booleans as they are.
+   *
+   * @throws InputError when there is no tensor of that name.
+   */
+  read(name: string): Promise<Tensor>;
+  close(): Promise<void>;
+}
+
+const indexName = "model.safetensors.index.json";
+
+/**
+ * Opens safetensors weights: one file, or a Hugging Face folder with `model.safetensors` or the shards that its
+ * `model.safetensors.index.json` lists.
+ *
+ * @param location a path ending in `.safetensors`, a folder, or any byte source
+ * @throws InputError naming the file and what is wrong with it.
+ */
+export async function openSafetensors(location: string | ByteSource): Promise<WeightSource> {
+  if (typeof location !== "string" || location.endsWith(".safetensors")) return openSingle(location);
+  const index = await readJsonFileIfPresent(`${location}/${indexName}`);
+  return index ? openShards(location, index) : openSingle(`${location}/model.safetensors`);
+}
+
+async function openSingle(location: string | ByteSource): Promise<WeightSource> {
+  const file = await openSafetensorsFile(location);
+  return fromFiles(file.name, [file], new Map([...file.tensors.keys()].map((name) => [name, file])));
+}
+
+// A shard lies beside its index: no path, no parent folder, no drive.
+const indexSchema = z.object({
+  weight_map: z.record(
+    z.string(),
+    z
+      .string()
+      .regex(/^\w[\w.+=@ -]*\.safetensors$/, "expected a file name such as model-00001-of-00002.safetensors"),
+  ),
+});
+
+async function openShards(folder: string, index: JsonObject): Promise<WeightSource> {
+  const { weight_map } = parseWith(indexSchema, index, `${folder}/${indexName}`);
+  const shards = new Map<string, SafetensorsFile>();
+  try {
+    for (const shard of new Set(Object.values(weight_map))) {
+      shards.set(shard, await openSafetensorsFile(`${folder}/${shard}`));
+    }
+    const fileOf = new Map<string, SafetensorsFile>();
+    for (const [name, shard] of Object.entries(weight_map)) {
+      const file = shards.get(shard)!;
+      if (!file.tensors.has(name)) throw missingTensor(file.name, name, file.tensors.keys());
+      fileOf.set(name, file);
+    }
+    return fromFiles(folder, [...shards.values()], fileOf);
+  } catch (error) {
+    for (const file of shards.values()) await file.close();
+    throw error;
+  }
+}
+
+function fromFiles(
+  name: string,
+  files: readonly SafetensorsFile[],
+  fileOf: ReadonlyMap<string, SafetensorsFile>,
+): WeightSource {
+  return {
+    name,
+    tensors: new Map([...fileOf].map(([tensor, file]) => [tensor, file.tensors.get(tensor)!])),
+    read: async (tensor) => {
+      const file = fileOf.get(tensor);
+      if (!file) throw missingTensor(name, tensor, fileOf.keys());
+      const stored = await file.read(tensor);
+      return isFloating(stored) ? toF32(stored) : stored;
+    },
+    close: async () => {
+      for (const file of files) await file.close();
+    },
+  };
+}
+
+const isFloating = ({ dtype }: Tensor) =>
+  dtype === "f16" || dtype === "bf16" || dtype === "f64" || dtype === "f32";
+
+/** Weights of a GGUF file, with the header that tells what model they are. */
+export interface GgufSource extends WeightSource {
+  readonly header: GgufHeader;
+}
+
+/**
+ * Opens the weights of a GGUF file.
+ *
+ * @throws InputError naming the file and the field or tensor that is wrong.
+ */
+export async function openGguf(location: string | ByteSource): Promise<GgufSource> {
+  const source = typeof location === "string" ? await openFile(location) : location;
+  try {
+    const header = await readGgufHeader(source);
+    return {
+      name: source.name,
+      header,
+      tensors: header.tensors,
+      read: async (name) => {
+        const info = header.tensors.get(name);
+        if (!info) throw missingTensor(source.name, name, header.tensors.keys());
+        const bytes = await source.read(info.offset, info.byteLength, `tensor ${name}`);
+        return new Tensor("f32", info.shape, dequantize(info.dtype, bytes, sizeOf(info.shape)));
+      },
+      close: () => source.close(),
+    };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}

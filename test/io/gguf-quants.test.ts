@@ -1,0 +1,33 @@
+import { describe, expect, test } from "vitest";
+import { dequantize, type GgmlTypeName, ggmlTypes } from "../../src/io/gguf-quants.js";
+import { openSafetensorsFile } from "../../src/io/safetensors.js";
+import { openGguf } from "../../src/io/weight-source.js";
+
+describe("dequantisation", () => {
+  test.each(Object.keys(ggmlTypes))("of %s is bit for bit that of ggml", async (type) => {
+    const stored = await openGguf("test/fixtures/gguf/types.gguf");
+    const ggml = await openSafetensorsFile("test/fixtures/gguf/types.safetensors");
+    const expected = await ggml.read(type);
+    const got = await stored.read(type);
+    expect(got.shape).toEqual(expected.shape);
+    expect(Buffer.from(got.f32.buffer).equals(Buffer.from(expected.f32.buffer))).toBe(true);
+    expect(new Set(got.f32).size).toBeGreaterThan(100);
+    await stored.close();
+    await ggml.close();
+  });
+
+  test("handles bytes at any place of a buffer", () => {
+    const bytes = new Uint8Array(3 + 34).subarray(3);
+    bytes.set([0x00, 0x3c, ...Array.from({ length: 32 }, (_, i) => i - 16)]);
+    expect([...dequantize("Q8_0", bytes, 32)]).toEqual(Array.from({ length: 32 }, (_, i) => i - 16));
+  });
+
+  const wrong: [GgmlTypeName, number, number][] = [
+    ["Q4_0", 17, 32],
+    ["Q4_0", 18, 31],
+    ["F32", 8, 1],
+  ];
+  test.each(wrong)("of %s from %i bytes to %i weights is an error", (type, length, count) => {
+    expect(() => dequantize(type, new Uint8Array(length), count)).toThrow(RangeError);
+  });
+});
