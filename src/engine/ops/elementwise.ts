@@ -77,16 +77,6 @@ export const logicalAndOp: Op = defineOp({
   grad: "none",
 });
 
-export const bitwiseXorOp: Op = defineOp({
-  name: "bitwiseXor",
-  infer: (inputs) => ({
-    dtype: sameDType("bitwiseXor", inputs),
-    shape: broadcastShape("bitwiseXor", inputs),
-  }),
-  onnx: "BitwiseXor",
-  grad: "none",
-});
-
 export const modOp: Op = defineOp({
   name: "mod",
   infer: (inputs) => ({ dtype: sameDType("mod", inputs), shape: broadcastShape("mod", inputs) }),
@@ -163,9 +153,6 @@ export const greaterEqual = (a: Operand, b: Operand): Value =>
 export const equal = (a: Operand, b: Operand): Value => call(equalOp, [toValue(a, b), toValue(b, a)]);
 /** Both are true. */
 export const logicalAnd = (a: Value, b: Value): Value => call(logicalAndOp, [a, b]);
-/** Exclusive or of the bits of integers. */
-export const bitwiseXor = (a: Operand, b: Operand): Value =>
-  call(bitwiseXorOp, [toValue(a, b), toValue(b, a)]);
 /** Remainder of integers, with the sign of `b`. */
 export const mod = (a: Operand, b: Operand): Value => call(modOp, [toValue(a, b), toValue(b, a)]);
 /** `a` where the condition holds, else `b`; broadcasting. */

@@ -2,7 +2,6 @@ export { gelu, silu } from "./activation.js";
 export { checkpoint, customGradient, type ScanOptions, type ScanResult, scan } from "./control.js";
 export {
   add,
-  bitwiseXor,
   cast,
   cos,
   div,
