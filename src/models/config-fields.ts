@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { InputError } from "../errors.js";
 import type { RopeScaling } from "../nn/rotary.js";
 
 /* Fields of config.json that several families share. */
@@ -45,3 +46,22 @@ export const ropeScaling = z
     context.addIssue({ code: "custom", message: "expected the rope type default, linear or llama3" });
     return z.NEVER;
   });
+
+/** Checks what a schema of single fields cannot. @throws InputError naming the field. */
+export function checkHeads(
+  config: {
+    readonly numAttentionHeads: number;
+    readonly numKeyValueHeads: number;
+    readonly headDim: number;
+  },
+  where: string,
+): void {
+  const { numAttentionHeads: heads, numKeyValueHeads: groups, headDim } = config;
+  if (heads % groups !== 0) {
+    throw new InputError(
+      `${where}: num_key_value_heads`,
+      `is ${groups}, expected a divisor of num_attention_heads (${heads})`,
+    );
+  }
+  if (headDim % 2 !== 0) throw new InputError(`${where}: head_dim`, `is ${headDim}, expected an even number`);
+}

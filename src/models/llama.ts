@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { add, mul, type Parameter, silu, type Value } from "../engine/index.js";
-import { InputError } from "../errors.js";
+import { isObject, type JsonObject } from "../io/json-file.js";
 import { parseWith } from "../io/validate.js";
 import { Attention, type Projections, softmaxAttention, splitHeads } from "../nn/attention.js";
 import { runBlocks } from "../nn/blocks.js";
@@ -10,7 +10,7 @@ import { Module } from "../nn/module.js";
 import { RotaryEmbedding } from "../nn/rotary.js";
 import type { Architecture } from "./architecture.js";
 import { CausalLm } from "./causal-lm.js";
-import { positiveInt, ropeScaling } from "./config-fields.js";
+import { checkHeads, positiveInt, ropeScaling } from "./config-fields.js";
 import { llamaGguf } from "./llama-gguf.js";
 
 /*
@@ -182,17 +182,16 @@ export class Llama extends CausalLm {
   }
 }
 
-function parseConfig(json: unknown, where: string): LlamaConfig {
-  const config = parseWith(configSchema, json, where);
-  if (config.numAttentionHeads % config.numKeyValueHeads !== 0) {
-    throw new InputError(
-      `${where}: num_key_value_heads`,
-      `is ${config.numKeyValueHeads}, expected a divisor of num_attention_heads (${config.numAttentionHeads})`,
-    );
-  }
-  if (config.headDim % 2 !== 0)
-    throw new InputError(`${where}: head_dim`, `is ${config.headDim}, expected an even number`);
+function parseConfig(json: JsonObject, where: string): LlamaConfig {
+  const config = parseWith(configSchema, flatRope(json), where);
+  checkHeads(config, where);
   return config;
+}
+
+/** transformers 5 writes `rope_parameters` where older versions wrote two fields. */
+function flatRope(json: JsonObject): JsonObject {
+  const rope = json.rope_parameters;
+  return isObject(rope) ? { ...json, rope_theta: rope.rope_theta, rope_scaling: rope } : json;
 }
 
 export const llama: Architecture = {

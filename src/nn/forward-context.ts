@@ -8,6 +8,8 @@ import {
   greaterEqual,
   less,
   logicalAnd,
+  max,
+  maximum,
   reshape,
   sub,
   sum,
@@ -90,6 +92,40 @@ export class ForwardContext {
     const { batch, length, mask } = this;
     if (!mask) return constant(Tensor.int64([batch], Array<number>(batch).fill(length)));
     return this.memo("count", () => sum(cast(mask, "int64"), [1]));
+  }
+
+  /** Index of the first real token of each row, int64 [B]; the last index where there is none. */
+  get start(): Value {
+    const { length } = this;
+    return this.memo("start", () =>
+      sub(
+        length - 1,
+        maximum(
+          sub(
+            this.#largest((t) => length - t),
+            1,
+          ),
+          0,
+        ),
+      ),
+    );
+  }
+
+  /** Index after the last real token of each row, int64 [B]; 0 where there is none. */
+  get end(): Value {
+    return this.memo("end", () => this.#largest((t) => t + 1));
+  }
+
+  /** The largest f(t) > 0 over the real tokens of each row, else 0. */
+  #largest(f: (t: number) => number): Value {
+    const { batch, length, mask } = this;
+    const values = constant(
+      Tensor.int64(
+        [1, length],
+        Array.from({ length }, (_, t) => f(t)),
+      ),
+    );
+    return max(mask ? where(mask, values, 0) : expand(values, [batch, length]), [1]);
   }
 
   /**

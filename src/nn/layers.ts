@@ -44,20 +44,20 @@ export class Embedding extends Module {
 /** x / RMS(x) * weight over the last axis (Zhang and Sennrich, arXiv 1910.07467). */
 export class RmsNorm extends Module {
   readonly weight: Parameter;
+  /** Added to the weight: 1 in Gemma, whose checkpoints store weight - 1. */
+  readonly offset: number;
   readonly #eps: number;
-  readonly #offset: number;
 
-  /** @param offset added to the weight: 1 in Gemma, whose checkpoints store weight - 1. */
   constructor(dim: number, eps: number, offset = 0) {
     super();
     this.weight = parameter(dim);
     this.#eps = eps;
-    this.#offset = offset;
+    this.offset = offset;
   }
 
   /** [.., dim] -> [.., dim] */
   forward(x: Value): Value {
-    const weight = this.#offset === 0 ? this.weight : add(this.weight, this.#offset);
+    const weight = this.offset === 0 ? this.weight : add(this.weight, this.offset);
     return rmsNorm(x, weight, this.#eps);
   }
 }

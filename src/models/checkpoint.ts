@@ -1,0 +1,156 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { FrozenWeights, type Parameter, type Tensor } from "../engine/index.js";
+import { InputError } from "../errors.js";
+import { fileError } from "../io/byte-source.js";
+import { type JsonObject, readJsonFile, readJsonFileIfPresent } from "../io/json-file.js";
+import { missingTensor } from "../io/safetensors.js";
+import { openGguf, openSafetensors, type WeightSource } from "../io/weight-source.js";
+import { nameParameters } from "../nn/module.js";
+import type { Architecture } from "./architecture.js";
+import type { CausalLm } from "./causal-lm.js";
+import { GgufModel, ggufName } from "./gguf-model.js";
+import { architectureOf, ggufArchitectureOf } from "./registry.js";
+
+/** Where a model's parameters lie in its files. */
+interface Storage {
+  readonly weights: WeightSource;
+  /** The name that a parameter has there. */
+  nameOf(parameter: string): string;
+  /** A parameter's numbers as Hugging Face has them; may change the tensor in place. */
+  restore(parameter: string, tensor: Tensor): Tensor;
+}
+
+/** What a {@link Checkpoint} is made of. */
+interface CheckpointParts extends Storage {
+  readonly path: string;
+  readonly config: JsonObject;
+  readonly architecture: Architecture;
+  readonly model: CausalLm;
+  readonly eosTokenIds: readonly number[];
+}
+
+/** A pretrained model on disk: built and checked, its weights not yet read. */
+export class Checkpoint {
+  /** The GGUF file or the folder. */
+  readonly path: string;
+  /** The config in Hugging Face's form. */
+  readonly config: JsonObject;
+  readonly architecture: Architecture;
+  /** The model, its parameters named as in the checkpoint. */
+  readonly model: CausalLm;
+  /** Tokens that end a text; empty when the files name none. */
+  readonly eosTokenIds: readonly number[];
+  readonly #storage: Storage;
+  readonly #parameters: readonly Parameter[];
+
+  constructor(parts: CheckpointParts) {
+    this.path = parts.path;
+    this.config = parts.config;
+    this.architecture = parts.architecture;
+    this.model = parts.model;
+    this.eosTokenIds = parts.eosTokenIds;
+    this.#storage = parts;
+    nameParameters(this.model);
+    this.#parameters = [...this.model.namedParameters()].map(([, parameter]) => parameter);
+    for (const parameter of this.#parameters) this.#check(parameter);
+  }
+
+  /**
+   * Reads every parameter that the model was built with, as f32. At most two tensors are in memory at a time.
+   *
+   * @throws InputError when the file ends before its tensors do.
+   */
+  async load(): Promise<FrozenWeights> {
+    const { weights, nameOf, restore } = this.#storage;
+    const frozen = await FrozenWeights.create();
+    let writing: Promise<void> = Promise.resolve();
+    try {
+      for (const { name } of this.#parameters) {
+        const tensor = restore(name, await weights.read(nameOf(name)));
+        await writing;
+        writing = frozen.add(name, tensor);
+      }
+      await writing;
+      return frozen;
+    } catch (error) {
+      await writing.catch(() => {});
+      await frozen.dispose();
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#storage.weights.close();
+  }
+
+  #check({ name, shape }: Parameter): void {
+    const { weights, nameOf } = this.#storage;
+    const stored = nameOf(name);
+    const info = weights.tensors.get(stored);
+    if (!info) throw missingTensor(weights.name, stored, weights.tensors.keys());
+    if (String(info.shape) !== String(shape)) {
+      throw new InputError(
+        `${weights.name}: tensor ${stored}`,
+        `is [${info.shape}], the config asks for [${shape}]; config and weights belong to different models`,
+      );
+    }
+  }
+}
+
+/**
+ * Opens a pretrained model: a GGUF file or a Hugging Face folder.
+ *
+ * @throws InputError naming the file and the field or tensor that is missing, wrong or not supported.
+ */
+export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw fileError(path, error);
+  });
+  return found.isDirectory() ? openFolder(path) : openGgufFile(path);
+}
+
+async function openFolder(path: string): Promise<Checkpoint> {
+  const where = join(path, "config.json");
+  const config = await readJsonFile(where);
+  const architecture = architectureOf(config.model_type, where);
+  const model = architecture.build(config, where);
+  const generation = await readJsonFileIfPresent(join(path, "generation_config.json"));
+  const eosTokenIds = tokenIds(generation?.eos_token_id ?? config.eos_token_id);
+  const weights = await openSafetensors(path);
+  return closeOnError(weights, () => {
+    const storage: Storage = { weights, nameOf: (parameter) => parameter, restore: (_, tensor) => tensor };
+    return new Checkpoint({ path, config, architecture, model, eosTokenIds, ...storage });
+  });
+}
+
+async function openGgufFile(path: string): Promise<Checkpoint> {
+  const weights = await openGguf(path);
+  return closeOnError(weights, async () => {
+    const file = new GgufModel(weights);
+    const architecture = ggufArchitectureOf(file.architecture, path);
+    const { gguf } = architecture;
+    const config = await gguf.config(file);
+    const model = architecture.build(config, path);
+    const eosTokenIds = tokenIds(config.eos_token_id);
+    const storage: Storage = {
+      weights,
+      nameOf: (parameter) => ggufName(parameter, gguf),
+      restore: (parameter, tensor) => gguf.restore?.(parameter, tensor, file) ?? tensor,
+    };
+    return new Checkpoint({ path, config, architecture, model, eosTokenIds, ...storage });
+  });
+}
+
+async function closeOnError<T>(weights: WeightSource, open: () => T | Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    await weights.close();
+    throw error;
+  }
+}
+
+/** One id, several, or none. */
+const tokenIds = (value: unknown): number[] =>
+  [value].flat().filter((id): id is number => typeof id === "number");

@@ -1,0 +1,118 @@
+import type { Tensor } from "../engine/index.js";
+import { InputError } from "../errors.js";
+import type { GgufValue } from "../io/gguf-cursor.js";
+import type { JsonObject } from "../io/json-file.js";
+import type { GgufSource } from "../io/weight-source.js";
+
+/** A family's spelling in GGUF files. */
+export interface GgufFamily {
+  /** `general.architecture`. */
+  readonly name: string;
+  /** The Hugging Face config that the metadata stand for. @throws InputError naming the field. */
+  config(file: GgufModel): JsonObject | Promise<JsonObject>;
+  /** The names of a layer's modules: `post_attention_layernorm` -> `ffn_norm`. */
+  readonly layer: Readonly<Record<string, string>>;
+  /** Undoes what the converter did to a parameter's numbers; may change the tensor in place. */
+  restore?(parameter: string, tensor: Tensor, file: GgufModel): Tensor;
+}
+
+/** The parts that every family calls the same. */
+const outside: Readonly<Record<string, string>> = {
+  "model.embed_tokens": "token_embd",
+  "model.norm": "output_norm",
+  lm_head: "output",
+};
+export const commonLayer = {
+  "self_attn.q_proj": "attn_q",
+  "self_attn.k_proj": "attn_k",
+  "self_attn.v_proj": "attn_v",
+  "self_attn.o_proj": "attn_output",
+  "mlp.gate_proj": "ffn_gate",
+  "mlp.up_proj": "ffn_up",
+  "mlp.down_proj": "ffn_down",
+  input_layernorm: "attn_norm",
+} as const;
+
+/** `model.layers.3.self_attn.q_proj.weight` -> `blk.3.attn_q.weight` */
+export function ggufName(parameter: string, { layer }: GgufFamily): string {
+  const [, index, path, kind] = /^(?:model\.layers\.(\d+)\.)?(.*)\.(weight|bias)$/.exec(parameter) ?? [];
+  const module = index === undefined ? outside[path!] : layer[path!];
+  if (!module) throw new Error(`GGUF: no name is known for the parameter ${parameter}`);
+  return index === undefined ? `${module}.${kind}` : `blk.${index}.${module}.${kind}`;
+}
+
+/** A GGUF file that holds a model; its metadata are read with checks. */
+export class GgufModel {
+  readonly source: GgufSource;
+  /** `general.architecture` */
+  readonly architecture: string;
+
+  constructor(source: GgufSource) {
+    this.source = source;
+    const name = source.header.metadata.get("general.architecture");
+    if (typeof name !== "string") throw this.#error("general.architecture", name, "a text");
+    this.architecture = name;
+  }
+
+  /** A number of the family's own section: `block_count` for `llama.block_count`. */
+  number(key: string, fallback?: number): number {
+    const value = this.#field(key) ?? fallback;
+    if (typeof value !== "number")
+      throw this.#error(`${this.architecture}.${key}`, value, "a number that is the same for all layers");
+    return value;
+  }
+
+  /** How positions are stretched, as `rope_scaling` of a Hugging Face config. */
+  get ropeScaling(): JsonObject | null {
+    const type = this.#field("rope.scaling.type") ?? "none";
+    return type === "none" ? null : { rope_type: type, factor: this.number("rope.scaling.factor") };
+  }
+
+  has(tensor: string): boolean {
+    return this.source.tensors.has(tensor);
+  }
+
+  /** Channels of an attention head. */
+  get headDim(): number {
+    return this.number(
+      "attention.key_length",
+      this.number("embedding_length") / this.number("attention.head_count"),
+    );
+  }
+
+  /** What the metadata of every family say, as fields of a Hugging Face config. */
+  config(): JsonObject {
+    const heads = this.number("attention.head_count");
+    const token = (kind: string) =>
+      this.source.header.metadata.get(`tokenizer.ggml.${kind}_token_id`) ?? null;
+    return {
+      vocab_size: this.source.tensors.get("token_embd.weight")?.shape[0],
+      hidden_size: this.number("embedding_length"),
+      intermediate_size: this.number("feed_forward_length"),
+      num_hidden_layers: this.number("block_count"),
+      num_attention_heads: heads,
+      num_key_value_heads: this.number("attention.head_count_kv", heads),
+      head_dim: this.headDim,
+      max_position_embeddings: this.number("context_length"),
+      // Stored as f32: 9.999999974752427e-7 is meant to be 1e-6.
+      rms_norm_eps: Number(this.number("attention.layer_norm_rms_epsilon").toPrecision(7)),
+      rope_scaling: this.ropeScaling,
+      attention_bias: this.has("blk.0.attn_q.bias"),
+      tie_word_embeddings: !this.has("output.weight"),
+      bos_token_id: token("bos"),
+      eos_token_id: token("eos"),
+      pad_token_id: token("padding"),
+    };
+  }
+
+  #field(key: string): GgufValue | undefined {
+    return this.source.header.metadata.get(`${this.architecture}.${key}`);
+  }
+
+  #error(key: string, value: unknown, expected: string): InputError {
+    return new InputError(
+      `${this.source.name}: ${key}`,
+      `is ${JSON.stringify(value) ?? "missing"}, expected ${expected}`,
+    );
+  }
+}

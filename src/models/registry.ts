@@ -1,0 +1,43 @@
+import { InputError } from "../errors.js";
+import type { Architecture } from "./architecture.js";
+import { gemma3Text } from "./gemma3_text.js";
+import type { GgufFamily } from "./gguf-model.js";
+import { llama } from "./llama.js";
+
+/** Every backbone family that is known. */
+export const architectures: readonly Architecture[] = [gemma3Text, llama];
+
+/**
+ * The family of a `model_type`.
+ * @param where the config's file, for the error.
+ * @throws InputError listing the known ones.
+ */
+export function architectureOf(modelType: unknown, where: string): Architecture {
+  const found = architectures.find(({ modelTypes }) => modelTypes.some((name) => name === modelType));
+  if (found) return found;
+  const known = architectures.flatMap(({ modelTypes }) => modelTypes);
+  throw unsupported(`${where}: model_type`, modelType, known);
+}
+
+/**
+ * The family of a GGUF file's `general.architecture`.
+ * @throws InputError listing the known ones.
+ */
+export function ggufArchitectureOf(
+  name: string,
+  where: string,
+): Architecture & { readonly gguf: GgufFamily } {
+  for (const architecture of architectures) {
+    const { gguf } = architecture;
+    if (gguf?.name === name) return { ...architecture, gguf };
+  }
+  const known = architectures.flatMap(({ gguf }) => gguf?.name ?? []);
+  throw unsupported(`${where}: general.architecture`, name, known);
+}
+
+function unsupported(where: string, given: unknown, known: readonly string[]): InputError {
+  return new InputError(
+    where,
+    `is ${JSON.stringify(given) ?? "missing"}, expected one of ${known.join(", ")}; take a model of one of these families`,
+  );
+}

@@ -1,0 +1,34 @@
+import { Parameter, sizeOf, Tensor } from "../engine/index.js";
+import type { Random } from "../random.js";
+import { RmsNorm } from "./layers.js";
+import { LoraLinear } from "./lora.js";
+import type { Module } from "./module.js";
+
+/** Standard deviation of weights, `initializer_range` of Hugging Face configs. */
+const std = 0.02;
+
+/**
+ * Random numbers for every parameter of a model, by name, as Hugging Face and PEFT draw them before any training:
+ * weights normal with standard deviation 0.02, norms 1 (0 where the model adds 1), biases 0, LoRA's A uniform in
+ * +-1 / sqrt(in) (Kaiming with a = sqrt 5) and its B 0, so that an adapter changes nothing at first.
+ */
+export function initialTensors(root: Module, random: Random): Map<string, Tensor> {
+  const tensors = new Map<string, Tensor>();
+  const set = ({ name, shape }: Parameter, draw: () => number) => {
+    tensors.set(name, Tensor.f32(shape, Float32Array.from({ length: sizeOf(shape) }, draw)));
+  };
+  for (const [, module] of root.namedModules()) {
+    if (module instanceof LoraLinear) {
+      const bound = module.inFeatures ** -0.5;
+      set(module.lora_A.weight, () => bound * (2 * random.uniform() - 1));
+      set(module.lora_B.weight, () => 0);
+    }
+    for (const [key, child] of module.children()) {
+      if (!(child instanceof Parameter) || tensors.has(child.name)) continue;
+      if (module instanceof RmsNorm) set(child, () => 1 - module.offset);
+      else if (key === "bias") set(child, () => 0);
+      else set(child, () => std * random.normal());
+    }
+  }
+  return tensors;
+}
