@@ -1,0 +1,228 @@
+import { z } from "zod";
+import { InputError } from "../errors.js";
+import type { JsonObject } from "../io/json-file.js";
+import { parseWith } from "../io/validate.js";
+import { positiveInt } from "../models/config-fields.js";
+import type { Trick } from "./virtual-token-expander.js";
+
+/** What a gate is made of: `k` keys, `v` values, `kv` both, `c` a constant (1 for alpha, 0.5 for beta). */
+export type Gate = "k" | "v" | "kv" | "c";
+
+/** The linear attention operator, in the paper's terms. */
+export interface RecurrentConfig {
+  /** Virtual tokens of a token: Householder steps. */
+  readonly order: number;
+  /** The forget gate. */
+  readonly alphaGate: Gate;
+  /** The write gate. */
+  readonly betaGate: Gate;
+  /** False: a non-linear memory. */
+  readonly linear: boolean;
+  readonly trick: Trick;
+}
+
+const mode = (changes: Partial<RecurrentConfig>): RecurrentConfig => ({
+  order: 1,
+  alphaGate: "c",
+  betaGate: "k",
+  linear: true,
+  trick: "dt",
+  ...changes,
+});
+
+/** The named operators. */
+export const recurrentModes = {
+  delta_rule: mode({}),
+  gated_delta_rule: mode({ alphaGate: "k" }),
+  delta_rule_v: mode({ betaGate: "v" }),
+  delta_rule_kv: mode({ betaGate: "kv" }),
+  delta_rule_gelu: mode({ linear: false }),
+  delta_product: mode({ order: 2 }),
+  gated_delta_product: mode({ order: 2, alphaGate: "k" }),
+  delta_product_r: mode({ order: 2, trick: "rot" }),
+  delta_product_c: mode({ order: 2, trick: "rdt" }),
+} as const satisfies Record<string, RecurrentConfig>;
+
+/** Name of an operator. */
+export type OperatorMode = keyof typeof recurrentModes;
+
+/** Python's spellings that its own code does not know. */
+const aliases: Readonly<Record<string, string>> = {
+  "1": "c",
+  derivative: "dt",
+  rotative: "rot",
+  combined: "rdt",
+};
+const aliased = <T extends string>(values: readonly [T, ...T[]]) =>
+  z.preprocess((x) => (typeof x === "string" ? (aliases[x] ?? x) : x), z.enum(values));
+const gate = aliased(["k", "v", "kv", "c"]);
+
+/** Fine-tuning by low-rank updates, as PEFT's `LoraConfig`. */
+export interface LoraConfig {
+  readonly r: number;
+  readonly loraAlpha: number;
+  readonly loraDropout: number;
+  /** Names (or ends of paths) of linear layers. */
+  readonly targetModules: readonly string[];
+}
+
+const loraSchema = z
+  .object({
+    r: positiveInt.default(8),
+    lora_alpha: z.number().positive().default(8),
+    lora_dropout: z.number().min(0).lt(1).default(0),
+    target_modules: z.array(z.string().min(1)).min(1),
+    bias: z.literal("none", "expected none: training biases is not supported").default("none"),
+    use_rslora: z.literal(false, "expected false").default(false),
+  })
+  .transform(
+    (c): LoraConfig => ({
+      r: c.r,
+      loraAlpha: c.lora_alpha,
+      loraDropout: c.lora_dropout,
+      targetModules: c.target_modules,
+    }),
+  );
+
+const schema = z
+  .object({
+    base_model_name: z.string().default("google/gemma-3-270m"),
+    model_task: z.literal("causal_lm", "expected causal_lm").default("causal_lm"),
+    target_modules_names: z.array(z.string()).nullish(),
+    operator_mode: z.enum(Object.keys(recurrentModes) as [OperatorMode, ...OperatorMode[]]).nullish(),
+    order: positiveInt.default(1),
+    alpha_gate: gate.default("c"),
+    beta_gate: gate.default("k"),
+    linear: z.boolean().default(true),
+    trick: aliased(["dt", "rot", "rdt", "cte"]).default("dt"),
+    max_self_attn_length: positiveInt.nullish(),
+    base_scale_attn: z.boolean().default(false),
+    mag_weight: z.number().min(0).max(1).default(0.5),
+    cross_gate: z.boolean().default(false),
+    max_chunk_size: positiveInt.default(64),
+    lora_config: loraSchema.nullish(),
+    padding_side: z.enum(["left", "right"]).nullish(),
+    bidirectional: z.boolean().default(false),
+    operator_form: z.literal("exact", "expected exact").default("exact"),
+  })
+  .loose();
+
+/** The fields of {@link TpttConfig} that are read from data; snake_case, as on disk. */
+export type TpttConfigInput = z.input<typeof schema>;
+
+const lists = ["attn", "self_attn", "attention"];
+
+/**
+ * The configuration of a titan: the method's own fields. The base model's config is kept beside them, under the same
+ * roof on disk, as Python does.
+ */
+export class TpttConfig {
+  /** The named operators. */
+  static readonly RECURRENT_MODES = recurrentModes;
+  readonly modelType = "tptt";
+  /** A hub name, or the path of a folder or GGUF file. */
+  readonly baseModelName: string;
+  /** Ends of the paths of the attention layers that get a memory. */
+  readonly targetModulesNames: readonly string[];
+  readonly operatorMode: OperatorMode | undefined;
+  readonly recurrentConfig: RecurrentConfig;
+  readonly maxSelfAttnLength: number | undefined;
+  readonly baseScaleAttn: boolean;
+  /** mu, the memory's share, 0..1. */
+  readonly magWeight: number;
+  readonly crossGate: boolean;
+  readonly maxChunkSize: number;
+  readonly loraConfig: LoraConfig | undefined;
+  readonly paddingSide: "left" | "right";
+  readonly bidirectional: boolean;
+  readonly operatorForm: "exact";
+  /** The fields as they were given, unknown ones included: they are written back. */
+  readonly fields: JsonObject;
+
+  private constructor(fields: z.output<typeof schema>, given: JsonObject) {
+    this.baseModelName = fields.base_model_name;
+    this.targetModulesNames = fields.target_modules_names ?? lists;
+    this.operatorMode = fields.operator_mode ?? undefined;
+    this.recurrentConfig = this.operatorMode
+      ? recurrentModes[this.operatorMode]
+      : {
+          order: fields.order,
+          alphaGate: fields.alpha_gate,
+          betaGate: fields.beta_gate,
+          linear: fields.linear,
+          trick: fields.trick,
+        };
+    this.maxSelfAttnLength = fields.max_self_attn_length ?? undefined;
+    this.baseScaleAttn = fields.base_scale_attn;
+    this.magWeight = fields.mag_weight;
+    this.crossGate = fields.cross_gate;
+    this.maxChunkSize = fields.max_chunk_size;
+    this.loraConfig = fields.lora_config ?? undefined;
+    this.paddingSide = fields.padding_side ?? "right";
+    this.bidirectional = fields.bidirectional;
+    this.operatorForm = fields.operator_form;
+    this.fields = given;
+  }
+
+  /**
+   * @param where the file or option that the fields come from, for errors.
+   * @throws InputError naming the field that is wrong.
+   */
+  static parse(fields: JsonObject, where: string): TpttConfig {
+    const config = new TpttConfig(parseWith(schema, fields, where), fields);
+    const { order, trick } = config.recurrentConfig;
+    if (order > 8)
+      throw new InputError(`${where}: order`, `is ${order}, expected at most 8 with the trick ${trick}`);
+    return config;
+  }
+
+  /** The same configuration with some fields changed. */
+  with(changes: JsonObject): TpttConfig {
+    return TpttConfig.parse({ ...this.fields, ...changes }, "TpttConfig");
+  }
+
+  /** The fields as they are written to `config.json`, over those of the base model. */
+  toJson(baseConfig: JsonObject): JsonObject {
+    const { recurrentConfig: r, loraConfig: lora } = this;
+    return {
+      ...baseConfig,
+      ...this.fields,
+      model_type: this.modelType,
+      base_model_type: baseConfig.base_model_type ?? baseConfig.model_type,
+      architectures: ["TpttModel"],
+      auto_map: {
+        AutoConfig: "configuration_tptt.TpttConfig",
+        AutoModelForCausalLM: "modeling_tptt.TpttModel",
+      },
+      base_model_name: this.baseModelName,
+      target_modules_names: this.targetModulesNames,
+      operator_mode: this.operatorMode ?? null,
+      operator_form: this.operatorForm,
+      recurrent_config: {
+        order: r.order,
+        alpha_gate: r.alphaGate,
+        beta_gate: r.betaGate,
+        linear: r.linear,
+        trick: r.trick,
+      },
+      max_self_attn_length: this.maxSelfAttnLength ?? null,
+      base_scale_attn: this.baseScaleAttn,
+      mag_weight: this.magWeight,
+      cross_gate: this.crossGate,
+      max_chunk_size: this.maxChunkSize,
+      padding_side: this.paddingSide,
+      bidirectional: this.bidirectional,
+      lora_config: lora
+        ? {
+            peft_type: "LORA",
+            task_type: "CAUSAL_LM",
+            r: lora.r,
+            lora_alpha: lora.loraAlpha,
+            lora_dropout: lora.loraDropout,
+            target_modules: lora.targetModules,
+            bias: "none",
+          }
+        : null,
+    };
+  }
+}

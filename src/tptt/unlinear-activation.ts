@@ -1,0 +1,7 @@
+import { add, div, gelu, mul, sqrt, sum, type Value } from "../engine/index.js";
+
+/** (x / scale) gelu(scale x / |x|), the norm over the last axis: what a non-linear memory passes through between chunks. */
+export function unlinearActivation(x: Value, scale = 2): Value {
+  const norm = add(sqrt(sum(mul(x, x), [-1], true)), 1e-6);
+  return mul(div(x, scale), gelu(div(mul(x, scale), norm)));
+}
