@@ -45,7 +45,7 @@ export function lower(outputs: readonly Value[]): Value[] {
       } else if (node.inputs.length > 0) {
         const inputs = node.inputs.map((value) => done.get(value)!);
         if (node.op === customGradientOp) {
-          results = [inputs[0]!];
+          results = inputs.slice(0, node.outputs.length);
         } else if (node.op === checkpointOp) {
           const { body } = node.attrs as { body: Body };
           results = visit(body.outputs, new Map(body.placeholders.map((p, i) => [p, inputs[i]!])));

@@ -41,8 +41,10 @@ export function wrapSession(
     return new ort.Tensor(ortType[dtype], data as Ort.Tensor.DataType, shape);
   };
   const fromOrt = (tensor: Ort.Tensor): Tensor => {
-    const result = new Tensor(dtypeOf.get(tensor.type)!, tensor.dims, tensor.data as TensorData);
-    return result;
+    const { buffer, byteOffset, length } = tensor.data as TensorData;
+    // Engines that know Float16Array get one: the same bits.
+    const data = tensor.type === "float16" ? new Uint16Array(buffer, byteOffset, length) : tensor.data;
+    return new Tensor(dtypeOf.get(tensor.type)!, tensor.dims, data as TensorData);
   };
   return {
     async run(inputs) {

@@ -37,19 +37,21 @@ class FileStorage implements WeightStorage {
 
   async append(bytes: Uint8Array): Promise<ExternalData> {
     const offset = Math.ceil(this.#size / 64) * 64;
+    this.#size = offset + bytes.byteLength; // At once: the next append may come before this one has written.
     for (let done = 0; done < bytes.byteLength; ) {
       const length = Math.min(bytes.byteLength - done, 2 ** 30);
       done += (await this.#file.write(bytes, done, length, offset + done)).bytesWritten;
     }
-    this.#size = offset + bytes.byteLength;
     return { file: weightsFile, offset, byteLength: bytes.byteLength };
   }
 
   async read({ offset, byteLength }: ExternalData): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(byteLength);
     for (let done = 0; done < byteLength; ) {
-      done += (await this.#file.read(bytes, done, Math.min(byteLength - done, 2 ** 30), offset + done))
-        .bytesRead;
+      const length = Math.min(byteLength - done, 2 ** 30);
+      const { bytesRead } = await this.#file.read(bytes, done, length, offset + done);
+      if (bytesRead === 0) throw new Error(`${join(this.folder, weightsFile)}: ended at ${offset + done}`);
+      done += bytesRead;
     }
     return bytes;
   }

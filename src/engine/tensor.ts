@@ -33,6 +33,11 @@ export function bytesPerElement(dtype: DType): number {
   return arrayOf[dtype].BYTES_PER_ELEMENT;
 }
 
+/** Whether elements are (approximations of) real numbers: what a gradient can flow through. */
+export function isFloat(dtype: DType): boolean {
+  return dtype === "f32" || dtype === "f64" || dtype === "f16" || dtype === "bf16";
+}
+
 /** Number of elements of a shape; 1 for a scalar. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);

@@ -1,4 +1,4 @@
-import { call, defineOp } from "../op.js";
+import { call, defineOp, shapeError } from "../op.js";
 import type { Op, Value } from "../value.js";
 import { add, mul, sigmoid, sub } from "./elementwise.js";
 
@@ -8,7 +8,10 @@ const cubic = linear * 0.044715;
 
 export const geluOp: Op = defineOp({
   name: "gelu",
-  infer: ([x]) => x!,
+  infer([x]) {
+    if (x!.shape.length === 0) throw shapeError("gelu", [x!], "at least one axis");
+    return x!;
+  },
   onnx: (e, inputs, outputs) => e.node("FastGelu", inputs, outputs, { domain: "com.microsoft" }),
   grad({ grads: [g], inputs: [x], outputs: [y] }) {
     // y = x s with s = sigmoid(x p), so y' = s + y (1 - s) q with q = (x p)' = s (1 - y q) + y q.

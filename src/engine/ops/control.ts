@@ -1,9 +1,20 @@
 import { vjp } from "../autodiff.js";
 import { call, defineOp, shapeError } from "../op.js";
 import { Tensor } from "../tensor.js";
-import { apply, type Body, close, input, type Op, substitute, type Value } from "../value.js";
-import { add } from "./elementwise.js";
-import { zeros } from "./shape.js";
+import {
+  apply,
+  type Body,
+  close,
+  constant,
+  input,
+  type Op,
+  parameterOp,
+  substitute,
+  type Value,
+} from "../value.js";
+import { add, where } from "./elementwise.js";
+import { gather } from "./indexing.js";
+import { reshape, zeros } from "./shape.js";
 
 interface Scan {
   readonly body: Body;
@@ -96,43 +107,53 @@ export const scanOp: Op = defineOp<Scan>({
 });
 
 interface CustomGradient {
-  readonly rule: (g: Value, needs: readonly boolean[]) => readonly (Value | undefined)[];
+  /** How many of the inputs are passed on. */
+  readonly values: number;
+  readonly rule: (grads: readonly Value[], needs: readonly boolean[]) => readonly (Value | undefined)[];
 }
 
-/** The first input, with the gradient of the others given by hand. Nothing is emitted. */
+/** The first inputs, with the gradient of the others given by hand. Nothing is emitted. */
 export const customGradientOp: Op = defineOp<CustomGradient>({
   name: "customGradient",
-  infer: ([value]) => value!,
-  onnx: "Identity",
-  grad: ({ grads: [g], attrs: { rule }, needs }) => [undefined, ...rule(g!, needs.slice(1))],
+  infer: (inputs, { values }) => inputs.slice(0, values),
+  onnx: () => {
+    throw new Error("customGradient: expected to be removed before it is emitted");
+  },
+  grad: ({ grads, attrs: { rule, values }, needs }) => [
+    ...grads.map(() => undefined),
+    ...rule(grads, needs.slice(values)),
+  ],
 });
 
-/** The first input, computed no sooner than the second. Where(IsNaN(..), x, x) is one thing ONNX Runtime does not undo. */
-export const barrierOp: Op = defineOp({
-  name: "barrier",
-  infer: ([x]) => x!,
-  onnx(e, [x, after], outputs) {
-    const [flat, first, condition] = [e.fresh(), e.fresh(), e.fresh()];
-    e.node("Reshape", [after!, e.constant(Tensor.int64([1], [-1]))], [flat]);
-    e.node("Gather", [flat, e.constant(Tensor.int64([], [0]))], [first]);
-    e.node("IsNaN", [first], [condition]);
-    e.node("Where", [condition, x!, x!], outputs);
-  },
-  grad: ({ grads: [g] }) => [g, undefined],
+export const isNaNOp: Op = defineOp({
+  name: "isNaN",
+  infer: ([x]) => ({ dtype: "bool", shape: x!.shape }),
+  onnx: "IsNaN",
+  grad: "none",
 });
+
+interface Checkpoint {
+  readonly body: Body;
+  /** How many of the inputs were given as such; those behind are captured. */
+  readonly given: number;
+}
 
 /** A traced function whose gradient computes it again; the compiler puts its body in its place. */
-export const checkpointOp: Op = defineOp<{ body: Body }>({
+export const checkpointOp: Op = defineOp<Checkpoint>({
   name: "checkpoint",
   infer: (_, { body }) => body.outputs,
   onnx: () => {
     throw new Error("checkpoint: expected to be inlined before it is emitted");
   },
-  grad({ inputs, grads, attrs: { body }, needs }) {
-    // Without the barrier ONNX Runtime would find the second computation equal to the first, and keep the first.
-    const again = inputs.map((x, i) =>
-      needs[i] && x.node.op.name !== "parameter" ? call(barrierOp, [x, grads[0]!]) : x,
-    );
+  grad({ inputs, grads, attrs: { body, given }, needs }) {
+    // Computed again from inputs that wait for the gradient: otherwise ONNX Runtime would find the second computation
+    // equal to the first, and keep the first. where(condition, x, x) is one thing that it does not undo.
+    const first = gather(reshape(grads[0]!, [-1]), constant(Tensor.int64([], [0])));
+    const arrived = call(isNaNOp, [first]);
+    const again = inputs.map((x, i) => {
+      const waits = (i < given || needs[i]) && x.node.op !== parameterOp && x.dtype !== "bool";
+      return waits ? where(arrived, x, x) : x;
+    });
     const wrt = body.placeholders.filter((_, i) => needs[i]);
     const found = vjp(body.outputs, grads, wrt).map((g, i) => g ?? zeros(wrt[i]!.dtype, wrt[i]!.shape));
     const pulled = substitute(found, new Map(body.placeholders.map((p, i) => [p, again[i]!])));
@@ -179,14 +200,30 @@ export function scan({ carry, rows, reverse = false, body }: ScanOptions): ScanR
   return { carry: outputs.slice(0, n), before: outputs.slice(n, 2 * n), rows: outputs.slice(2 * n) };
 }
 
-/** `value` as it is, but its gradient flows to `sources` by `rule` (which is told which of them are needed). */
-export function customGradient(value: Value, sources: readonly Value[], rule: CustomGradient["rule"]): Value {
-  return call(customGradientOp, [value, ...sources], { rule });
+/** Values as they are, but their gradients flow to `sources` by `rule` (which is told which of them are needed). */
+export function customGradients(
+  values: readonly Value[],
+  sources: readonly Value[],
+  rule: CustomGradient["rule"],
+): readonly Value[] {
+  return apply(customGradientOp, [...values, ...sources], { values: values.length, rule });
 }
 
-/** Gradient checkpointing (Chen et al., arXiv 1604.06174): `fn` is computed again in the backward pass, not kept. */
+/** The same for one value. */
+export function customGradient(
+  value: Value,
+  sources: readonly Value[],
+  rule: (g: Value, needs: readonly boolean[]) => readonly (Value | undefined)[],
+): Value {
+  return customGradients([value], sources, ([g], needs) => rule(g!, needs))[0]!;
+}
+
+/**
+ * Gradient checkpointing (Chen et al., arXiv 1604.06174): `fn` is computed again in the backward pass, not kept. What
+ * depends on `inputs` is computed again, what `fn` reads from outside is kept: give the seed of a dropout as an input.
+ */
 export function checkpoint(fn: (inputs: readonly Value[]) => Value, inputs: readonly Value[]): Value {
   const placeholders = inputs.map((x) => input(x.dtype, x.shape));
   const { body, captured } = close(placeholders, [fn(placeholders)]);
-  return call(checkpointOp, [...inputs, ...captured], { body });
+  return call(checkpointOp, [...inputs, ...captured], { body, given: inputs.length });
 }

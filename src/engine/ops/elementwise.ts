@@ -1,5 +1,5 @@
 import { broadcastShape, call, defineOp, sameDType, shapeError } from "../op.js";
-import type { DType } from "../tensor.js";
+import { type DType, isFloat } from "../tensor.js";
 import { type Op, scalar, Value } from "../value.js";
 
 /** A value, or a number that becomes a constant of the other operand's dtype. */
@@ -115,7 +115,9 @@ export const castOp: Op = defineOp<{ to: DType }>({
   name: "cast",
   infer: ([x], { to }) => ({ dtype: to, shape: x!.shape }),
   onnx: (e, inputs, outputs, { to }) => e.node("Cast", inputs, outputs, { to: onnxType[to] }),
-  grad: ({ grads: [g], inputs: [x] }) => [cast(g!, x!.dtype)],
+  grad: ({ grads: [g], inputs: [x] }) => [
+    isFloat(x!.dtype) && isFloat(g!.dtype) ? cast(g!, x!.dtype) : undefined,
+  ],
 });
 
 /** a + b, broadcasting. */

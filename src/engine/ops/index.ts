@@ -1,5 +1,12 @@
 export { gelu, silu } from "./activation.js";
-export { checkpoint, customGradient, type ScanOptions, type ScanResult, scan } from "./control.js";
+export {
+  checkpoint,
+  customGradient,
+  customGradients,
+  type ScanOptions,
+  type ScanResult,
+  scan,
+} from "./control.js";
 export {
   add,
   cast,

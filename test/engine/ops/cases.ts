@@ -1,0 +1,451 @@
+import {
+  add,
+  cast,
+  checkpoint,
+  concat,
+  cos,
+  cumsum,
+  customGradient,
+  div,
+  equal,
+  exp,
+  expand,
+  flip,
+  gather,
+  gelu,
+  greaterEqual,
+  l2norm,
+  less,
+  linear,
+  log,
+  logicalAnd,
+  matmul,
+  max,
+  maximum,
+  mean,
+  mod,
+  mul,
+  neg,
+  putAlong,
+  reshape,
+  rmsNorm,
+  rotary,
+  scan,
+  scatterAdd,
+  sigmoid,
+  silu,
+  sin,
+  slice,
+  softmax,
+  split,
+  sqrt,
+  sub,
+  sum,
+  takeAlong,
+  tanh,
+  transpose,
+  type Value,
+  where,
+} from "../../../src/engine/index.js";
+import { call } from "../../../src/engine/op.js";
+import { isNaNOp } from "../../../src/engine/ops/control.js";
+import {
+  fixed,
+  given,
+  integers,
+  type OpCase,
+  positive,
+  type Reference,
+  real,
+  type Sample,
+} from "../check-op.js";
+
+type Unary = (x: Value) => Value;
+type Binary = (a: Value, b: Value) => Value;
+
+/** An elementwise function of one input. */
+const unary = (apply: Unary, plain: (x: number) => number, input: (...shape: number[]) => Sample = real) =>
+  [[3, 5], [1], [7, 1, 3], []].map(
+    (shape): OpCase => ({
+      inputs: [input(...shape)],
+      apply: ([x]) => apply(x!),
+      expected: ([x], index) => plain(x!.at(index)),
+    }),
+  );
+
+/** Pairs of shapes that broadcast in every way. */
+const pairs: [number[], number[]][] = [
+  [
+    [3, 5],
+    [3, 5],
+  ],
+  [
+    [7, 1, 5],
+    [3, 1],
+  ],
+  [[1], [3, 5]],
+  [[3, 1, 5, 1], [7]],
+  [[5], []],
+];
+
+/** An elementwise function of two inputs. */
+const binary = (
+  apply: Binary,
+  plain: (a: number, b: number) => number,
+  first: (...shape: number[]) => Sample = real,
+  second = first,
+) =>
+  pairs.map(
+    ([a, b]): OpCase => ({
+      inputs: [first(...a), second(...b)],
+      apply: ([x, y]) => apply(x!, y!),
+      expected: ([x, y], index) => plain(x!.at(index), y!.at(index)),
+    }),
+  );
+
+const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+const total = (values: number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** The elements of x that a reduction over `axes` brings together at an index of the (kept) result. */
+const over = (x: Reference, axes: readonly number[], index: readonly number[]): number[] =>
+  axes
+    .reduce((at, axis) => at.flatMap((i) => range(x.shape[axis]!).map((j) => i.with(axis, j))), [[...index]])
+    .map((i) => x.at(i));
+
+const reduction = (
+  apply: (x: Value, axes?: readonly number[], keep?: boolean) => Value,
+  plain: (x: number[]) => number,
+): OpCase[] => [
+  ...[[0], [-1], [0, 2], [0, 1, 2]].map(
+    (axes): OpCase => ({
+      inputs: [real(3, 1, 5)],
+      apply: ([x]) => apply(x!, axes, true),
+      expected: ([x], index) =>
+        plain(
+          over(
+            x!,
+            axes.map((axis) => (axis < 0 ? 2 : axis)),
+            index,
+          ),
+        ),
+    }),
+  ),
+  {
+    inputs: [real(3, 7)],
+    apply: ([x]) => apply(x!, [0]),
+    expected: ([x], [j]) => plain(range(3).map((i) => x!.at([i, j!]))),
+  },
+  { inputs: [real(3, 7)], apply: ([x]) => apply(x!), expected: ([x]) => plain([...(x!.values as number[])]) },
+];
+
+const row = (x: Reference, index: readonly number[]): number[] => over(x, [x.shape.length - 1], index);
+const norm = (x: number[]): number => Math.hypot(...x);
+const bool = (...shape: number[]) => integers("bool", 0, 2, ...shape);
+const whole = (...shape: number[]) => integers("int64", -9, 9, ...shape);
+const nonzero = (...shape: number[]) => integers("int64", 1, 5, ...shape);
+
+function matmulCase(a: number[], b: number[], transA: boolean, transB: boolean, alpha: number): OpCase {
+  return {
+    inputs: [real(...a), real(...b)],
+    apply: ([x, y]) => matmul(x!, y!, { transA, transB, alpha }),
+    expected([x, y], index) {
+      const [batch, i, j] = [index.slice(0, -2), index.at(-2)!, index.at(-1)!];
+      return total(
+        range(a.at(transA ? -2 : -1)!).map(
+          (k) =>
+            alpha *
+            x!.at([...batch, ...(transA ? [k, i] : [i, k])]) *
+            y!.at([...batch, ...(transB ? [j, k] : [k, j])]),
+        ),
+      );
+    },
+  };
+}
+
+/** tanh approximation, from its definition. */
+const geluOf = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+
+/** Every op by its name, with the functions that apply it. */
+export const cases: Readonly<Record<string, readonly OpCase[]>> = {
+  add: binary(add, (a, b) => a + b),
+  sub: binary(sub, (a, b) => a - b),
+  mul: binary(mul, (a, b) => a * b),
+  div: [
+    ...binary(div, (a, b) => a / b, real, positive),
+    ...binary(div, (a, b) => Math.trunc(a / b), whole, nonzero),
+  ],
+  neg: unary(neg, (x) => -x),
+  exp: unary(exp, Math.exp),
+  log: unary(log, Math.log, positive),
+  sqrt: unary(sqrt, Math.sqrt, positive),
+  sigmoid: unary(sigmoid, (x) => 1 / (1 + Math.exp(-x))),
+  tanh: unary(tanh, Math.tanh),
+  cos: unary(cos, Math.cos),
+  sin: unary(sin, Math.sin),
+  gelu: [
+    ...unary(gelu, geluOf).filter(({ inputs }) => inputs[0]!.shape.length > 0),
+    ...unary(gelu, geluOf, () => given([5], [0, -0.1, 4, -4, 9])),
+  ],
+  silu: [
+    ...unary(silu, (x) => x / (1 + Math.exp(-x))),
+    ...unary(
+      silu,
+      (x) => x / (1 + Math.exp(-x)),
+      () => given([4], [0, 5, -5, 30]),
+    ),
+  ],
+  maximum: binary(maximum, Math.max),
+  less: [...binary(less, (a, b) => +(a < b)), ...binary(less, (a, b) => +(a < b), whole)],
+  greaterEqual: binary(greaterEqual, (a, b) => +(a >= b), whole),
+  equal: [...binary(equal, (a, b) => +(a === b), nonzero), ...binary(equal, (a, b) => +(a === b), bool)],
+  logicalAnd: binary(logicalAnd, (a, b) => a & b, bool),
+  mod: binary(mod, (a, b) => ((a % b) + b) % b, whole, nonzero),
+  where: pairs.map(([a, b]) => ({
+    inputs: [bool(a.at(-1)!), real(...a), real(...b)],
+    apply: ([c, x, y]) => where(c!, x!, y!),
+    expected: ([c, x, y], index) => (c!.at(index) ? x!.at(index) : y!.at(index)),
+  })),
+  cast: [
+    ...unary(
+      (x) => cast(cast(x, "f64"), x.dtype),
+      (x) => x,
+    ),
+    ...unary((x) => cast(x, "int64"), Math.trunc),
+    ...unary(
+      (x) => add(cast(cast(x, "int64"), x.dtype), x),
+      (x) => Math.trunc(x) + x,
+    ),
+    ...unary(
+      (x) => cast(x, "bool"),
+      (x) => +(x !== 0),
+      whole,
+    ),
+    ...unary(
+      (x) => cast(x, "f32"),
+      (x) => x,
+      bool,
+    ),
+  ],
+  sum: reduction(sum, total),
+  mean: reduction(mean, (x) => total(x) / x.length),
+  max: reduction(max, (x) => Math.max(...x)),
+  cumsum: [0, 1, -1].map((axis) => ({
+    inputs: [real(3, 1, 5)],
+    apply: ([x]) => cumsum(x!, axis),
+    expected: ([x], index) => {
+      const a = axis < 0 ? 2 : axis;
+      return total(range(index[a]! + 1).map((i) => x!.at(index.with(a, i))));
+    },
+  })),
+  softmax: [[3, 5], [1, 7, 1], [7]].map((shape) => ({
+    inputs: [real(...shape)],
+    apply: ([x]) => softmax(x!),
+    expected: ([x], index) => Math.exp(x!.at(index)) / total(row(x!, index).map(Math.exp)),
+  })),
+  rmsNorm: [[3, 5], [1, 3, 7], [1]].flatMap((shape): OpCase[] => {
+    const plain = (x: Reference, index: readonly number[]) =>
+      x.at(index) / Math.sqrt(norm(row(x, index)) ** 2 / shape.at(-1)! + 0.01);
+    return [
+      {
+        inputs: [real(...shape), real(shape.at(-1)!)],
+        apply: ([x, w]) => rmsNorm(x!, w!, 0.01),
+        expected: ([x, w], index) => plain(x!, index) * w!.at(index),
+      },
+      {
+        inputs: [real(...shape)],
+        apply: ([x]) => rmsNorm(x!, undefined, 0.01),
+        expected: ([x], index) => plain(x!, index),
+      },
+    ];
+  }),
+  l2norm: [real(3, 5), real(1, 7, 3), given([2, 3], [0, 0, 0, 0.1, -0.2, 0.1]), real(5, 1)].map((x) => ({
+    inputs: [x],
+    apply: ([v]) => l2norm(v!, 0.5),
+    expected: ([v], index) => v!.at(index) / Math.max(norm(row(v!, index)), 0.5),
+  })),
+  matmul: [
+    ...[false, true].flatMap((transA) =>
+      [false, true].map((transB) =>
+        matmulCase(transA ? [5, 3] : [3, 5], transB ? [7, 5] : [5, 7], transA, transB, 0.5),
+      ),
+    ),
+    matmulCase([1, 1], [1, 3], false, false, 1),
+    matmulCase([3, 1, 5, 7], [3, 7, 1], false, false, 1),
+    matmulCase([5, 3, 7], [7, 3], false, false, 2),
+    matmulCase([1, 3, 5, 3], [5, 1, 7, 3], false, true, 1),
+    matmulCase([3, 5, 3], [5, 7], true, false, 1),
+    matmulCase([3, 5], [7, 3, 1], true, false, 1),
+    {
+      inputs: [real(3, 1, 5), real(7, 5), real(7)],
+      apply: ([x, w, b]) => linear(x!, w!, b!),
+      expected: ([x, w, b], [i, j, o]) =>
+        b!.at([o!]) + total(range(5).map((k) => x!.at([i!, j!, k]) * w!.at([o!, k]))),
+    },
+  ],
+  rotary: [
+    {
+      inputs: [real(2, 3, 5, 6), fixed(real(7, 3)), fixed(real(7, 3)), integers("int64", 0, 7, 2, 5)],
+      apply: ([x, c, s, p]) => rotary(x!, c!, s!, p!),
+      expected([x, c, s, p], [b, h, t, d]) {
+        const [half, place] = [d! % 3, p!.at([b!, t!])];
+        const [first, second] = [x!.at([b!, h!, t!, half]), x!.at([b!, h!, t!, half + 3])];
+        const [cosine, sine] = [c!.at([place, half]), s!.at([place, half])];
+        return d! < 3 ? first * cosine - second * sine : second * cosine + first * sine;
+      },
+    },
+  ],
+  gather: [
+    {
+      inputs: [real(5, 3), given([2, 3], [0, 4, 4, 1, 0, 4], "int64")],
+      apply: ([x, i]) => gather(x!, i!),
+      expected: ([x, i], [a, b, c]) => x!.at([i!.at([a!, b!]), c!]),
+    },
+    {
+      inputs: [real(7), given([1], [3], "int64")],
+      apply: ([x, i]) => gather(x!, i!),
+      expected: ([x]) => x!.at([3]),
+    },
+  ],
+  scatterAdd: [
+    {
+      inputs: [given([5], [0, 2, 2, 2, 0], "int64"), real(5, 3)],
+      apply: ([i, rows]) => scatterAdd([7, 3], i!, rows!),
+      expected: ([i, rows], [r, c]) => total(range(5).map((k) => (i!.at([k]) === r ? rows!.at([k, c!]) : 0))),
+    },
+    {
+      inputs: [given([1, 3], [1, 1, 0], "int64"), real(1, 3)],
+      apply: ([i, rows]) => scatterAdd([3], i!, rows!),
+      expected: ([i, rows], [r]) => total(range(3).map((k) => (i!.at([0, k]) === r ? rows!.at([0, k]) : 0))),
+    },
+  ],
+  takeAlong: [
+    {
+      inputs: [real(3, 5), given([3, 2], [0, 4, 1, 1, 3, 0], "int64")],
+      apply: ([x, i]) => takeAlong(x!, i!, -1),
+      expected: ([x, i], [a, b]) => x!.at([a!, i!.at([a!, b!])]),
+    },
+    {
+      inputs: [real(5, 3), given([1, 3], [4, 0, 4], "int64")],
+      apply: ([x, i]) => takeAlong(x!, i!, 0),
+      expected: ([x, i], [a, b]) => x!.at([i!.at([a!, b!]), b!]),
+    },
+  ],
+  putAlong: [
+    {
+      inputs: [given([3, 2], [0, 0, 4, 1, 3, 3], "int64"), real(3, 2)],
+      apply: ([i, v]) => putAlong([3, 5], i!, v!, 1),
+      expected: ([i, v], [a, b]) => total(range(2).map((k) => (i!.at([a!, k]) === b ? v!.at([a!, k]) : 0))),
+    },
+  ],
+  reshape: [[5, 3], [1, 15, 1], [-1]].map((shape) => ({
+    inputs: [real(3, 5)],
+    apply: ([x]) => reshape(x!, shape),
+    expected: ([x], index) =>
+      x!.values[index.reduce((flat, i, axis) => flat * Math.abs(shape[axis]!) + i, 0)]!,
+  })),
+  transpose: [
+    [1, 0, 2],
+    [2, 0, 1],
+    [2, 1, 0],
+  ].map((perm) => ({
+    inputs: [real(3, 1, 5)],
+    apply: ([x]) => transpose(x!, perm),
+    expected: ([x], index) => x!.at(range(3).map((axis) => index[perm.indexOf(axis)]!)),
+  })),
+  split: [
+    {
+      inputs: [real(3, 7)],
+      apply: ([x]) => split(x!, 1, [1, 3, 3]),
+      expected: ([x], [i, j], output) => x!.at([i!, j! + [0, 1, 4][output]!]),
+    },
+    {
+      inputs: [real(5, 1)],
+      // One part is left unused: zeros flow back into it.
+      apply: ([x]) => split(x!, -2, [2, 3])[1]!,
+      expected: ([x], [i, j]) => x!.at([i! + 2, j!]),
+    },
+    ...[
+      [0, 3],
+      [2, 5],
+      [1, 4],
+      [0, 5],
+    ].map(
+      ([start, end]): OpCase => ({
+        inputs: [real(5, 3)],
+        apply: ([x]) => slice(x!, 0, start!, end!),
+        expected: ([x], [i, j]) => x!.at([i! + start!, j!]),
+      }),
+    ),
+  ],
+  concat: [
+    {
+      inputs: [real(3, 1), real(3, 5), real(3, 2)],
+      apply: (parts) => concat(parts, -1),
+      expected: ([a, b, c], [i, j]) =>
+        j! < 1 ? a!.at([i!, 0]) : j! < 6 ? b!.at([i!, j! - 1]) : c!.at([i!, j! - 6]),
+    },
+    {
+      inputs: [real(3)],
+      apply: ([x]) => concat([x!, x!], 0),
+      expected: ([x], [i]) => x!.at([i! % 3]),
+    },
+  ],
+  expand: [
+    [3, 5],
+    [7, 3, 5],
+    [1, 3, 5],
+  ].map((shape) => ({
+    inputs: [real(3, 1)],
+    apply: ([x]) => expand(x!, shape),
+    expected: ([x], index) => x!.at(index),
+  })),
+  flip: [0, 1].map((axis) => ({
+    inputs: [real(3, 5)],
+    apply: ([x]) => flip(x!, axis),
+    expected: ([x], index) => x!.at(index.with(axis, [3, 5][axis]! - 1 - index[axis]!)),
+  })),
+  scan: [false, true].map((reverse) => ({
+    // s <- s a + r, and the row output s b, with a and b from outside.
+    inputs: [real(3), real(5, 3), real(1), real(3)],
+    apply([start, rows, a, b]) {
+      const result = scan({
+        carry: [start!],
+        rows: [rows!],
+        reverse,
+        body([s], [r]) {
+          const next = add(mul(s!, a!), r!);
+          return { carry: [next], rows: [mul(next, b!)] };
+        },
+      });
+      return [...result.carry, ...result.before, ...result.rows];
+    },
+    expected([start, rows, a, b], index, output) {
+      const j = index.at(-1)!;
+      const steps = reverse ? range(5).reverse() : range(5);
+      const states = [start!.at([j])];
+      for (const t of steps) states.push(states.at(-1)! * a!.at([0]) + rows!.at([t, j]));
+      if (output === 0) return states.at(-1)!;
+      const step = steps.indexOf(index[0]!);
+      return output === 1 ? states[step]! : states[step + 1]! * b!.at([j]);
+    },
+  })),
+  customGradient: [
+    {
+      inputs: [real(3, 5)],
+      apply: ([x]) => customGradient(mul(x!, x!), [x!], (g) => [mul(g, mul(x!, 2))]),
+      expected: ([x], index) => x!.at(index) ** 2,
+    },
+  ],
+  isNaN: unary(
+    (x) => call(isNaNOp, [x]),
+    (x) => +Number.isNaN(x),
+    () => given([3], [0, Number.NaN, 1]),
+  ),
+  checkpoint: [
+    {
+      inputs: [real(3, 5), real(1), real(5)],
+      apply: ([x, a, captured]) => checkpoint(([v, w]) => tanh(mul(mul(v!, w!), captured!)), [x!, a!]),
+      expected: ([x, a, captured], index) => Math.tanh(x!.at(index) * a!.at([0]) * captured!.at(index)),
+    },
+  ],
+};
