@@ -1,0 +1,98 @@
+import { cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { fromF32, toF32 } from "../../src/engine/index.js";
+import { InputError } from "../../src/errors.js";
+import { openSafetensorsFile, writeSafetensors } from "../../src/io/safetensors.js";
+import { openCheckpoint } from "../../src/models/checkpoint.js";
+import { fixtureFolder } from "./fixture.js";
+import { writeGguf } from "./gguf-fixture.js";
+
+/** A copy of a tiny model's folder with other fields in its config. */
+async function folder(fields: object, name = "llama-gqa"): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "tptt-test-"));
+  await cp(fixtureFolder(name), path, { recursive: true });
+  const config = JSON.parse(await readFile(join(path, "config.json"), "utf8"));
+  await writeFile(join(path, "config.json"), JSON.stringify({ ...config, ...fields }));
+  return path;
+}
+
+test("a folder gives the config, the named model and every parameter", async () => {
+  const path = await folder({});
+  const checkpoint = await openCheckpoint(path);
+  expect(checkpoint).toMatchObject({ path, config: { model_type: "llama" }, eosTokenIds: [2] });
+  const weights = await checkpoint.load();
+  const file = await openSafetensorsFile(join(path, "model.safetensors"));
+  const parameters = [...checkpoint.model.namedParameters()];
+  expect(parameters.map(([, { name }]) => name).sort()).toEqual([...file.tensors.keys()].sort());
+  for (const name of file.tensors.keys()) {
+    expect((await weights.read(name)).data).toEqual((await file.read(name)).data);
+  }
+  await file.close();
+  await weights.dispose();
+  await checkpoint.close();
+});
+
+test("generation_config.json goes before config.json for the tokens that end a text", async () => {
+  const path = await folder({});
+  await writeFile(join(path, "generation_config.json"), JSON.stringify({ eos_token_id: [1, 106] }));
+  const checkpoint = await openCheckpoint(path);
+  expect(checkpoint.eosTokenIds).toEqual([1, 106]);
+  await checkpoint.close();
+});
+
+test("a missing tensor is named with its file", async () => {
+  const path = await folder({ num_hidden_layers: 3 });
+  await expect(openCheckpoint(path)).rejects.toThrow(
+    `${path}/model.safetensors: tensor model.layers.2.input_layernorm.weight: is missing`,
+  );
+});
+
+test("a tensor of another shape is named with both shapes", async () => {
+  const path = await folder({ vocab_size: 100 });
+  const opening = openCheckpoint(path);
+  await expect(opening).rejects.toThrow(
+    `${path}/model.safetensors: tensor model.embed_tokens.weight: is [96,32], the config asks for [100,32]`,
+  );
+  await expect(opening).rejects.toBeInstanceOf(InputError);
+});
+
+test("half precision weights are read as f32", async () => {
+  const path = await folder({});
+  const source = await openSafetensorsFile(join(path, "model.safetensors"));
+  const tensors = new Map();
+  for (const name of source.tensors.keys()) tensors.set(name, fromF32(await source.read(name), "bf16"));
+  await source.close();
+  await writeSafetensors(join(path, "model.safetensors"), tensors);
+  const checkpoint = await openCheckpoint(path);
+  const weights = await checkpoint.load();
+  const stored = tensors.get("lm_head.weight");
+  expect([...(await weights.read("lm_head.weight")).f32]).toEqual([...toF32(stored).f32]);
+  await weights.dispose();
+  await checkpoint.close();
+});
+
+test("an unknown family is answered with the known ones", async () => {
+  const path = await folder({ model_type: "gpt9" });
+  await expect(openCheckpoint(path)).rejects.toThrow(
+    `${path}/config.json: model_type: is "gpt9", expected one of gemma3_text, llama, mistral`,
+  );
+  const gguf = await writeGguf("gpt9", {}, new Map());
+  await expect(openCheckpoint(gguf)).rejects.toThrow(
+    `${gguf}: general.architecture: is "gpt9", expected one of gemma3, llama`,
+  );
+});
+
+test("missing metadata of a GGUF file are named", async () => {
+  const gguf = await writeGguf("llama", { embedding_length: ["u32", 32] }, new Map());
+  await expect(openCheckpoint(gguf)).rejects.toThrow(
+    `${gguf}: llama.attention.head_count: is missing, expected a number`,
+  );
+});
+
+test("a path with nothing there, and a folder without a model, say so", async () => {
+  await expect(openCheckpoint("/nowhere")).rejects.toThrow("/nowhere: does not exist");
+  const empty = await mkdtemp(join(tmpdir(), "tptt-test-"));
+  await expect(openCheckpoint(empty)).rejects.toThrow(`${empty}/config.json: does not exist`);
+});

@@ -1,0 +1,113 @@
+import { expect, test } from "vitest";
+import { Tensor } from "../../src/engine/index.js";
+import { openCheckpoint } from "../../src/models/checkpoint.js";
+import type { GgufField } from "../io/gguf-bytes.js";
+import { openFixture } from "./fixture.js";
+import { writeGguf } from "./gguf-fixture.js";
+
+const fields: Record<string, GgufField> = {
+  context_length: ["u32", 128],
+  embedding_length: ["u32", 32],
+  block_count: ["u32", 2],
+  feed_forward_length: ["u32", 56],
+  "attention.head_count": ["u32", 4],
+  "attention.head_count_kv": ["u32", 2],
+  "attention.key_length": ["u32", 12],
+  "attention.layer_norm_rms_epsilon": ["f32", 1e-5],
+  "tokenizer.ggml.eos_token_id": ["u32", 2],
+};
+
+/** Names as llama.cpp's converter gives them. */
+const renamed = (name: string): string =>
+  name
+    .replace("model.embed_tokens", "token_embd")
+    .replace("model.norm", "output_norm")
+    .replace("lm_head", "output")
+    .replace("model.layers", "blk")
+    .replace("self_attn.o_proj", "attn_output")
+    .replace(/self_attn\.(.)_proj/, "attn_$1")
+    .replace(/mlp\.(.*)_proj/, "ffn_$1")
+    .replace("input_layernorm", "attn_norm")
+    .replace("post_attention_layernorm", "ffn_norm");
+
+/** As the converter does: w.reshape(heads, 2, D / 2, ..).swapaxes(1, 2) */
+function permuted({ shape, f32 }: Tensor, headDim: number): Tensor {
+  const rows: number[] = [];
+  for (let head = 0; head < shape[0]! / headDim; head++)
+    for (let i = 0; i < headDim / 2; i++)
+      for (let half = 0; half < 2; half++) rows.push(head * headDim + (half * headDim) / 2 + i);
+  const width = f32.length / shape[0]!;
+  return Tensor.f32(
+    shape,
+    rows.flatMap((row) => [...f32.subarray(row * width, (row + 1) * width)]),
+  );
+}
+
+test.each(["llama-gqa", "llama-tied-llama3"])(
+  "%s comes back from llama.cpp's order and names",
+  async (name) => {
+    const { checkpoint, frozen } = await openFixture(name);
+    const parameters = [...checkpoint.model.namedParameters()].map(([path]) => path);
+    const tensors = new Map<string, Tensor>();
+    for (const path of parameters) {
+      const tensor = await frozen.read(path);
+      tensors.set(renamed(path), /[qk]_proj/.test(path) ? permuted(tensor, 12) : tensor);
+    }
+    const gguf = await openCheckpoint(await writeGguf("llama", fields, tensors));
+    const loaded = await gguf.load();
+    for (const path of parameters) {
+      expect([...(await loaded.read(path)).f32], path).toEqual([...(await frozen.read(path)).f32]);
+    }
+    expect(gguf.eosTokenIds).toEqual([2]);
+    expect(gguf.model.config).toEqual({
+      ...checkpoint.model.config,
+      ropeTheta: 10_000,
+      ropeScaling: { type: "default" },
+    });
+    for (const weights of [frozen, loaded]) await weights.dispose();
+    await gguf.close();
+  },
+);
+
+/** As the converter computes rope_freqs.weight from the fields of a config (Llama 3.1). */
+function ropeDivisors(dim: number, theta: number, factor: number, original: number): number[] {
+  return Array.from({ length: dim / 2 }, (_, i) => {
+    const wavelength = 2 * Math.PI * theta ** ((2 * i) / dim);
+    if (wavelength < original / 4) return 1;
+    if (wavelength > original / 1) return factor;
+    const smooth = (original / wavelength - 1) / (4 - 1);
+    return 1 / ((1 - smooth) / factor + smooth);
+  });
+}
+
+async function withRopeDivisors(divisors: readonly number[]): Promise<string> {
+  const { checkpoint, frozen } = await openFixture("llama-gqa");
+  const tensors = new Map<string, Tensor>();
+  for (const [path] of checkpoint.model.namedParameters())
+    tensors.set(renamed(path), await frozen.read(path));
+  await frozen.dispose();
+  tensors.set("rope_freqs.weight", Tensor.f32([divisors.length], divisors));
+  return writeGguf("llama", { ...fields, "rope.freq_base": ["f32", 500_000] }, tensors);
+}
+
+test("the frequencies of a Llama 3.1 file are known as the llama3 scaling", async () => {
+  const checkpoint = await openCheckpoint(await withRopeDivisors(ropeDivisors(12, 500_000, 32, 8192)));
+  expect(checkpoint.config).toMatchObject({
+    rope_theta: 500_000,
+    rope_scaling: {
+      rope_type: "llama3",
+      factor: 32,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 8192,
+    },
+  });
+  await checkpoint.close();
+});
+
+test("frequencies of any other rule are refused", async () => {
+  const path = await withRopeDivisors(ropeDivisors(12, 500_000, 32, 4096));
+  await expect(openCheckpoint(path)).rejects.toThrow(
+    `${path}: tensor rope_freqs.weight: is not the llama3 scaling by 32 of 8192 positions`,
+  );
+});
