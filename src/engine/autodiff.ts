@@ -1,7 +1,7 @@
 import { add } from "./ops/elementwise.js";
 import { sum } from "./ops/reduce.js";
 import { reshape, zeros } from "./ops/shape.js";
-import { nodesOf, oldest, Parameter, scalar, type Value } from "./value.js";
+import { nodesOf, oldest, Parameter, scalar, Value } from "./value.js";
 
 /** Sums a gradient over the axes along which its value was broadcast. */
 function unbroadcast(g: Value, shape: readonly number[]): Value {
@@ -63,20 +63,24 @@ export function trainableParameters(value: Value): Parameter[] {
   return leaves.filter((leaf) => leaf instanceof Parameter && leaf.trainable) as Parameter[];
 }
 
-/** A function that gives a scalar loss, or a record with the loss as `value` and more outputs beside it. */
-export type Loss<I> = (inputs: I) => Value | ({ value: Value } & Record<string, Value>);
+/** A function that gives a scalar loss, or a record with the loss as `value` and more outputs `O` beside it. */
+export type Loss<I, O extends object> = (inputs: I) => Value | ({ value: Value } & O);
+
+/** A loss and its gradients by parameter name. */
+export interface ValueAndGrads {
+  value: Value;
+  grads: Record<string, Value>;
+}
 
 /**
  * Turns a loss into a function that also gives its gradients by parameter name, for every trainable parameter that
  * it reads.
  * @throws Error when the loss is not a scalar.
  */
-export function valueAndGrad<I>(
-  loss: Loss<I>,
-): (inputs: I) => { value: Value; grads: Record<string, Value> } {
+export function valueAndGrad<I, O extends object>(loss: Loss<I, O>): (inputs: I) => ValueAndGrads & O {
   return (inputs) => {
     const result = loss(inputs);
-    const outputs = "value" in result ? result : { value: result as Value };
+    const outputs = (result instanceof Value ? { value: result } : result) as { value: Value } & O;
     if (outputs.value.size !== 1)
       throw new Error(`valueAndGrad: expected a scalar loss, got [${outputs.value.shape}]`);
     const parameters = trainableParameters(outputs.value);
@@ -86,6 +90,6 @@ export function valueAndGrad<I>(
 }
 
 /** Like {@link valueAndGrad}, the gradients only. */
-export function grad<I>(loss: Loss<I>): (inputs: I) => Record<string, Value> {
+export function grad<I, O extends object>(loss: Loss<I, O>): (inputs: I) => Record<string, Value> {
   return (inputs) => valueAndGrad(loss)(inputs).grads;
 }
