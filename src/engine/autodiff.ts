@@ -63,8 +63,8 @@ export function trainableParameters(value: Value): Parameter[] {
   return leaves.filter((leaf) => leaf instanceof Parameter && leaf.trainable) as Parameter[];
 }
 
-/** A function that gives a scalar loss, or a record with the loss as `value` and more outputs `O` beside it. */
-export type Loss<I, O extends object> = (inputs: I) => Value | ({ value: Value } & O);
+/** A function that gives a scalar loss, or a record with the loss as `value` and more outputs beside it. */
+export type Loss<I, R extends Value | { value: Value }> = (inputs: I) => R;
 
 /** A loss and its gradients by parameter name. */
 export interface ValueAndGrads {
@@ -77,19 +77,24 @@ export interface ValueAndGrads {
  * it reads.
  * @throws Error when the loss is not a scalar.
  */
-export function valueAndGrad<I, O extends object>(loss: Loss<I, O>): (inputs: I) => ValueAndGrads & O {
+export function valueAndGrad<I, R extends Value | { value: Value }>(
+  loss: Loss<I, R>,
+): (inputs: I) => ValueAndGrads & (R extends Value ? unknown : R) {
   return (inputs) => {
     const result = loss(inputs);
-    const outputs = (result instanceof Value ? { value: result } : result) as { value: Value } & O;
+    const outputs: { value: Value } = result instanceof Value ? { value: result } : result;
     if (outputs.value.size !== 1)
       throw new Error(`valueAndGrad: expected a scalar loss, got [${outputs.value.shape}]`);
     const parameters = trainableParameters(outputs.value);
     const grads = gradients(outputs.value, parameters);
-    return { ...outputs, grads: Object.fromEntries(parameters.map((p, i) => [p.name, grads[i]!])) };
+    const byName = Object.fromEntries(parameters.map((p, i) => [p.name, grads[i]!]));
+    return { ...outputs, grads: byName } as ValueAndGrads & (R extends Value ? unknown : R);
   };
 }
 
 /** Like {@link valueAndGrad}, the gradients only. */
-export function grad<I, O extends object>(loss: Loss<I, O>): (inputs: I) => Record<string, Value> {
-  return (inputs) => valueAndGrad(loss)(inputs).grads;
+export function grad<I, R extends Value | { value: Value }>(
+  loss: Loss<I, R>,
+): (inputs: I) => Record<string, Value> {
+  return (inputs) => (valueAndGrad(loss)(inputs) as ValueAndGrads).grads;
 }

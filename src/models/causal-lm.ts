@@ -28,8 +28,13 @@ export abstract class CausalLm extends Module {
     return reshape(rows, hidden.shape.with(-1, this.config.vocabSize));
   }
 
-  /** The attention layers with their paths, in order. */
-  *attentions(): Generator<[name: string, layer: Attention]> {
-    for (const [name, module] of this.namedModules()) if (module instanceof Attention) yield [name, module];
+  /** The attention layers with their paths, in order; a layer around another stands for both. */
+  attentions(): [name: string, layer: Attention][] {
+    const found: [string, Attention][] = [];
+    for (const [name, module] of this.namedModules()) {
+      const inside = found.some(([outer]) => name.startsWith(`${outer}.`));
+      if (module instanceof Attention && !inside) found.push([name, module]);
+    }
+    return found;
   }
 }

@@ -11,11 +11,19 @@ const std = 0.02;
  * Random numbers for every parameter of a model, by name, as Hugging Face and PEFT draw them before any training:
  * weights normal with standard deviation 0.02, norms 1 (0 where the model adds 1), biases 0, LoRA's A uniform in
  * +-1 / sqrt(in) (Kaiming with a = sqrt 5) and its B 0, so that an adapter changes nothing at first.
+ *
+ * @param wanted the parameters to draw for; all of them by default.
  */
-export function initialTensors(root: Module, random: Random): Map<string, Tensor> {
+export function initialTensors(
+  root: Module,
+  random: Random,
+  wanted: (parameter: Parameter) => boolean = () => true,
+): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>();
-  const set = ({ name, shape }: Parameter, draw: () => number) => {
-    tensors.set(name, Tensor.f32(shape, Float32Array.from({ length: sizeOf(shape) }, draw)));
+  const set = (parameter: Parameter, draw: () => number) => {
+    const { name, shape } = parameter;
+    if (wanted(parameter))
+      tensors.set(name, Tensor.f32(shape, Float32Array.from({ length: sizeOf(shape) }, draw)));
   };
   for (const [, module] of root.namedModules()) {
     if (module instanceof LoraLinear) {

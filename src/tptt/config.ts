@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
 import { parseWith } from "../io/validate.js";
 import { positiveInt } from "../models/config-fields.js";
@@ -62,8 +61,8 @@ export interface LoraConfig {
   readonly r: number;
   readonly loraAlpha: number;
   readonly loraDropout: number;
-  /** Names (or ends of paths) of linear layers. */
-  readonly targetModules: readonly string[];
+  /** Names (or ends of paths) of linear layers; undefined: the attention projections. */
+  readonly targetModules: readonly string[] | undefined;
 }
 
 const loraSchema = z
@@ -71,7 +70,7 @@ const loraSchema = z
     r: positiveInt.default(8),
     lora_alpha: z.number().positive().default(8),
     lora_dropout: z.number().min(0).lt(1).default(0),
-    target_modules: z.array(z.string().min(1)).min(1),
+    target_modules: z.array(z.string().min(1)).min(1).nullish(),
     bias: z.literal("none", "expected none: training biases is not supported").default("none"),
     use_rslora: z.literal(false, "expected false").default(false),
   })
@@ -80,9 +79,20 @@ const loraSchema = z
       r: c.r,
       loraAlpha: c.lora_alpha,
       loraDropout: c.lora_dropout,
-      targetModules: c.target_modules,
+      targetModules: c.target_modules ?? undefined,
     }),
   );
+
+/** How attention layers are called in the families that we know. */
+export const attentionNames: readonly string[] = ["attn", "self_attn", "attention"];
+
+const recurrentSchema = z.object({
+  order: positiveInt.max(8, "expected at most 8 virtual tokens").default(1),
+  alpha_gate: gate.default("c"),
+  beta_gate: gate.default("k"),
+  linear: z.boolean().default(true),
+  trick: aliased(["dt", "rot", "rdt", "cte"]).default("dt"),
+});
 
 const schema = z
   .object({
@@ -90,11 +100,8 @@ const schema = z
     model_task: z.literal("causal_lm", "expected causal_lm").default("causal_lm"),
     target_modules_names: z.array(z.string()).nullish(),
     operator_mode: z.enum(Object.keys(recurrentModes) as [OperatorMode, ...OperatorMode[]]).nullish(),
-    order: positiveInt.default(1),
-    alpha_gate: gate.default("c"),
-    beta_gate: gate.default("k"),
-    linear: z.boolean().default(true),
-    trick: aliased(["dt", "rot", "rdt", "cte"]).default("dt"),
+    ...recurrentSchema.shape,
+    recurrent_config: recurrentSchema.nullish(),
     max_self_attn_length: positiveInt.nullish(),
     base_scale_attn: z.boolean().default(false),
     mag_weight: z.number().min(0).max(1).default(0.5),
@@ -103,14 +110,33 @@ const schema = z
     lora_config: loraSchema.nullish(),
     padding_side: z.enum(["left", "right"]).nullish(),
     bidirectional: z.boolean().default(false),
+    disable_linear_attn: z.boolean().default(false),
     operator_form: z.literal("exact", "expected exact").default("exact"),
   })
   .loose();
 
-/** The fields of {@link TpttConfig} that are read from data; snake_case, as on disk. */
-export type TpttConfigInput = z.input<typeof schema>;
-
-const lists = ["attn", "self_attn", "attention"];
+/** Options of {@link TpttConfig}; the defaults are those of Python. */
+export interface TpttConfigOptions {
+  readonly baseModelName?: string;
+  readonly targetModulesNames?: readonly string[];
+  /** A named operator; without it the five fields of {@link RecurrentConfig} say what it is. */
+  readonly operatorMode?: OperatorMode;
+  readonly order?: number;
+  readonly alphaGate?: Gate;
+  readonly betaGate?: Gate;
+  readonly linear?: boolean;
+  readonly trick?: Trick;
+  readonly maxSelfAttnLength?: number;
+  readonly baseScaleAttn?: boolean;
+  readonly magWeight?: number;
+  readonly crossGate?: boolean;
+  readonly maxChunkSize?: number;
+  readonly loraConfig?: Partial<LoraConfig>;
+  readonly paddingSide?: "left" | "right";
+  readonly bidirectional?: boolean;
+  /** Leaves the memories out: the base model, with LoRA if there is one. */
+  readonly disableLinearAttn?: boolean;
+}
 
 /**
  * The configuration of a titan: the method's own fields. The base model's config is kept beside them, under the same
@@ -135,23 +161,19 @@ export class TpttConfig {
   readonly loraConfig: LoraConfig | undefined;
   readonly paddingSide: "left" | "right";
   readonly bidirectional: boolean;
+  readonly disableLinearAttn: boolean;
   readonly operatorForm: "exact";
   /** The fields as they were given, unknown ones included: they are written back. */
   readonly fields: JsonObject;
 
   private constructor(fields: z.output<typeof schema>, given: JsonObject) {
     this.baseModelName = fields.base_model_name;
-    this.targetModulesNames = fields.target_modules_names ?? lists;
+    this.targetModulesNames = fields.target_modules_names ?? attentionNames;
     this.operatorMode = fields.operator_mode ?? undefined;
+    const r = fields.recurrent_config ?? fields;
     this.recurrentConfig = this.operatorMode
       ? recurrentModes[this.operatorMode]
-      : {
-          order: fields.order,
-          alphaGate: fields.alpha_gate,
-          betaGate: fields.beta_gate,
-          linear: fields.linear,
-          trick: fields.trick,
-        };
+      : { order: r.order, alphaGate: r.alpha_gate, betaGate: r.beta_gate, linear: r.linear, trick: r.trick };
     this.maxSelfAttnLength = fields.max_self_attn_length ?? undefined;
     this.baseScaleAttn = fields.base_scale_attn;
     this.magWeight = fields.mag_weight;
@@ -160,25 +182,28 @@ export class TpttConfig {
     this.loraConfig = fields.lora_config ?? undefined;
     this.paddingSide = fields.padding_side ?? "right";
     this.bidirectional = fields.bidirectional;
+    this.disableLinearAttn = fields.disable_linear_attn;
     this.operatorForm = fields.operator_form;
     this.fields = given;
   }
 
   /**
-   * @param where the file or option that the fields come from, for errors.
+   * Reads the fields of a config.json.
+   * @param where the file (or option) that they come from, for errors.
    * @throws InputError naming the field that is wrong.
    */
   static parse(fields: JsonObject, where: string): TpttConfig {
-    const config = new TpttConfig(parseWith(schema, fields, where), fields);
-    const { order, trick } = config.recurrentConfig;
-    if (order > 8)
-      throw new InputError(`${where}: order`, `is ${order}, expected at most 8 with the trick ${trick}`);
-    return config;
+    return new TpttConfig(parseWith(schema, fields, where), fields);
   }
 
-  /** The same configuration with some fields changed. */
-  with(changes: JsonObject): TpttConfig {
-    return TpttConfig.parse({ ...this.fields, ...changes }, "TpttConfig");
+  /** @throws InputError naming the option that is wrong. */
+  static from(options: TpttConfigOptions): TpttConfig {
+    return TpttConfig.parse(snakeCase(options) as JsonObject, "TpttConfig");
+  }
+
+  /** The same configuration with some options changed. */
+  with(options: TpttConfigOptions): TpttConfig {
+    return TpttConfig.parse({ ...this.fields, ...(snakeCase(options) as JsonObject) }, "TpttConfig");
   }
 
   /** The fields as they are written to `config.json`, over those of the base model. */
@@ -212,6 +237,7 @@ export class TpttConfig {
       max_chunk_size: this.maxChunkSize,
       padding_side: this.paddingSide,
       bidirectional: this.bidirectional,
+      disable_linear_attn: this.disableLinearAttn,
       lora_config: lora
         ? {
             peft_type: "LORA",
@@ -219,10 +245,21 @@ export class TpttConfig {
             r: lora.r,
             lora_alpha: lora.loraAlpha,
             lora_dropout: lora.loraDropout,
-            target_modules: lora.targetModules,
+            target_modules: lora.targetModules ?? null,
             bias: "none",
           }
         : null,
     };
   }
+}
+
+/** Options in camelCase as the fields that they are on disk. */
+function snakeCase(value: unknown): unknown {
+  if (Array.isArray(value) || typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
+      snakeCase(item),
+    ]),
+  );
 }

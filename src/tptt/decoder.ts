@@ -1,0 +1,156 @@
+import { type Params, Tensor } from "../engine/index.js";
+import { InputError } from "../errors.js";
+import {
+  compileDecoding,
+  type DecodingShape,
+  type MemoryMode,
+  pastTypes,
+  type TitanParts,
+} from "./graphs.js";
+import { Rings } from "./key-value-rings.js";
+import { LCache } from "./lcache.js";
+
+/** Tokens are fed in blocks of one of these sizes: a graph for each. */
+const blockSizes = [1, 64] as const;
+/** The smallest ring of keys and values of a layer with global attention; it doubles as the sequence grows. */
+const smallestRing = 256;
+
+type DecodingGraph = Awaited<ReturnType<typeof compileDecoding>>;
+
+/** The settings of a titan that decoding follows. */
+export interface DecoderSettings {
+  readonly mode: MemoryMode;
+  /** mu; ignored unless both paths are in the graph. */
+  readonly magWeight: number;
+  readonly params: Params;
+  /** The longest sequence the model knows positions for. */
+  readonly maxLength: number;
+}
+
+/**
+ * Reads tokens and remembers them: keys and values of softmax attention in rings, the memories of linear attention in
+ * an {@link LCache}. Rows of a batch may be of different lengths.
+ */
+export class Decoder {
+  readonly #parts: TitanParts;
+  readonly #settings: DecoderSettings;
+  readonly #graphs: GraphCache;
+  readonly #seen: number[];
+  #rings: Rings;
+  readonly #memories: LCache<Tensor>;
+
+  constructor(parts: TitanParts, batch: number, settings: DecoderSettings, graphs: GraphCache) {
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#graphs = graphs;
+    this.#seen = Array<number>(batch).fill(0);
+    this.#rings = new Rings(parts, batch, settings.mode, smallestRing);
+    this.#memories = zeroMemories(parts, this.#shape(1));
+  }
+
+  /** How many tokens each row has read. */
+  get seen(): readonly number[] {
+    return this.#seen;
+  }
+
+  /** The memories as they are now, by layer. */
+  get linearCache(): LCache<Tensor> {
+    return this.#memories;
+  }
+
+  /** Bytes of what is remembered. */
+  get stateBytes(): number {
+    const memories = [...this.#memories.entries()].flatMap(([, state]) => Object.values(state) as Tensor[]);
+    return memories.reduce((sum, tensor) => sum + tensor.byteLength, this.#rings.byteLength);
+  }
+
+  /**
+   * Reads more tokens.
+   *
+   * @param rows new tokens of each row; a row may have none.
+   * @returns the logits after each row's last new token, [vocab]; undefined for a row without new tokens.
+   * @throws InputError when a row gets longer than the model's positions.
+   */
+  async read(rows: readonly (readonly number[])[]): Promise<(Float32Array | undefined)[]> {
+    const longest = Math.max(...rows.map((row, i) => this.#seen[i]! + row.length));
+    if (longest > this.#settings.maxLength) {
+      throw new InputError(
+        "length",
+        `is ${longest} tokens, the model knows positions up to ${this.#settings.maxLength}; shorten the prompt or max_new_tokens`,
+      );
+    }
+    this.#rings = this.#rings.grownTo(longest);
+    const logits: (Float32Array | undefined)[] = rows.map(() => undefined);
+    const count = Math.max(...rows.map((row) => row.length));
+    for (let start = 0; start < count; ) {
+      const size = count - start === 1 ? blockSizes[0] : blockSizes[1];
+      const block = rows.map((row) => row.slice(start, start + size));
+      for (const [i, row] of (await this.#readBlock(block, size)).entries())
+        if (block[i]!.length > 0) logits[i] = row;
+      start += size;
+    }
+    return logits;
+  }
+
+  async #readBlock(rows: readonly (readonly number[])[], length: number): Promise<Float32Array[]> {
+    const batch = rows.length;
+    const { mode, magWeight, params } = this.#settings;
+    const shape = this.#shape(length);
+    const graph = await this.#graphs.get(this.#parts, shape);
+    const inputIds = Tensor.zeros("int64", [batch, length]);
+    const mask = Tensor.zeros("bool", [batch, length]);
+    for (const [i, row] of rows.entries()) {
+      for (const [t, id] of row.entries()) {
+        inputIds.data[i * length + t] = BigInt(id);
+        mask.data[i * length + t] = 1;
+      }
+    }
+    const { logits, keyValues, linear } = await graph.run({
+      inputIds,
+      mask,
+      seen: Tensor.int64([batch], this.#seen),
+      mu: Tensor.scalar(magWeight),
+      past: { ...this.#rings.inputs(), linear: Object.fromEntries(this.#memories.entries()) },
+      params,
+    });
+    this.#rings.write(keyValues, rows, this.#seen);
+    if (mode !== "off")
+      for (const [layer, state] of Object.entries(linear)) this.#memories.update(Number(layer), state);
+    for (const [i, row] of rows.entries()) this.#seen[i]! += row.length;
+    const vocab = logits.shape[1]!;
+    return rows.map((_, i) => logits.f32.subarray(i * vocab, (i + 1) * vocab));
+  }
+
+  #shape(length: number): DecodingShape {
+    return { batch: this.#seen.length, length, mode: this.#settings.mode, slots: this.#rings.slots };
+  }
+}
+
+/** Keeps compiled decoding graphs. */
+export class GraphCache {
+  readonly #graphs = new Map<string, Promise<DecodingGraph>>();
+
+  get(parts: TitanParts, shape: DecodingShape): Promise<DecodingGraph> {
+    const key = JSON.stringify(shape);
+    let graph = this.#graphs.get(key);
+    if (!graph) {
+      graph = compileDecoding(parts, shape);
+      this.#graphs.set(key, graph);
+    }
+    return graph;
+  }
+
+  async release(): Promise<void> {
+    for (const graph of this.#graphs.values()) await (await graph).release();
+    this.#graphs.clear();
+  }
+}
+
+function zeroMemories(parts: TitanParts, shape: DecodingShape): LCache<Tensor> {
+  const memories = new LCache<Tensor>();
+  for (const [layer, state] of Object.entries(pastTypes(parts, shape).linear)) {
+    const zeros = Object.entries(state).map(([name, type]) => [name, Tensor.zeros("f32", type.shape)]);
+    memories.update(Number(layer), Object.fromEntries(zeros));
+  }
+  return memories;
+}
