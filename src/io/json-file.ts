@@ -64,7 +64,7 @@ export async function readJsonFileIfPresent(path: string): Promise<JsonObject | 
   try {
     return await readJsonFile(path);
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (isMissingFile(error)) return undefined;
     throw error;
   }
 }
@@ -74,12 +74,13 @@ export async function readTextFileIfPresent(path: string): Promise<string | unde
   try {
     return await readTextFile(path);
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (isMissingFile(error)) return undefined;
     throw error;
   }
 }
 
-function isMissing(error: unknown): boolean {
+/** Whether an error says that a file does not exist. */
+export function isMissingFile(error: unknown): boolean {
   const cause = error instanceof InputError ? error.cause : undefined;
   return cause instanceof Error && "code" in cause && cause.code === "ENOENT";
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { toF32 } from "../engine/half.js";
 import { sizeOf, Tensor } from "../engine/tensor.js";
+import { InputError } from "../errors.js";
 import { type ByteSource, openFile } from "./byte-source.js";
 import { type GgufHeader, readGgufHeader } from "./gguf.js";
 import { dequantize, type GgmlTypeName } from "./gguf-quants.js";
@@ -121,6 +122,11 @@ export async function openGguf(location: string | ByteSource): Promise<GgufSourc
   const source = typeof location === "string" ? await openFile(location) : location;
   try {
     const header = await readGgufHeader(source);
+    const files = header.metadata.get("split.count") ?? 1;
+    if (typeof files !== "number" || files > 1) {
+      const problem = `is ${files}, expected 1 file; join them with llama-gguf-split --merge`;
+      throw new InputError(`${source.name}: split.count`, problem);
+    }
     return {
       name: source.name,
       header,

@@ -1,0 +1,57 @@
+import { type PreTokenizeOptions, PreTokenizer } from "@huggingface/tokenizers";
+
+/** Texts up to this length are quick to merge as they are. */
+const short = 16;
+
+/**
+ * Cuts a text where no token can lie across. Merging a whole text at once costs far more than merging words, which
+ * come again and are remembered; but a SentencePiece model has no words, and some of its tokens hold spaces. This
+ * cuts between two characters that are neighbours in no token: merging never crosses such a place, so the tokens are
+ * the same.
+ */
+export class TextCutter extends PreTokenizer {
+  readonly #inner: PreTokenizer | null;
+  readonly #tokens: readonly string[];
+  #neighbours: ReadonlySet<number> | undefined;
+
+  /**
+   * @param inner what cuts first
+   * @param tokens every token that merging can give
+   */
+  constructor(inner: PreTokenizer | null, tokens: readonly string[]) {
+    super();
+    this.#inner = inner;
+    this.#tokens = tokens;
+  }
+
+  override pre_tokenize_text(text: string, options?: PreTokenizeOptions): string[] {
+    const pieces = this.#inner ? this.#inner.pre_tokenize(text, options) : [text];
+    return pieces.flatMap((piece) => (piece.length <= short ? piece : this.#cut(piece)));
+  }
+
+  #cut(text: string): string[] {
+    this.#neighbours ??= neighboursIn(this.#tokens);
+    const pieces: string[] = [];
+    let start = 0;
+    for (let i = 1; i < text.length; i++) {
+      const right = text.charCodeAt(i);
+      const insideCharacter = right >= 0xdc00 && right < 0xe000;
+      if (insideCharacter || this.#neighbours.has(pair(text.charCodeAt(i - 1), right))) continue;
+      pieces.push(text.slice(start, i));
+      start = i;
+    }
+    pieces.push(text.slice(start));
+    return pieces;
+  }
+}
+
+/** All pairs of UTF-16 units that stand side by side in a token. */
+function neighboursIn(tokens: readonly string[]): Set<number> {
+  const pairs = new Set<number>();
+  for (const token of tokens) {
+    for (let i = 1; i < token.length; i++) pairs.add(pair(token.charCodeAt(i - 1), token.charCodeAt(i)));
+  }
+  return pairs;
+}
+
+const pair = (left: number, right: number) => left * 0x10000 + right;

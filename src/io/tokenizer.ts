@@ -1,0 +1,191 @@
+import {
+  BPE,
+  ByteFallbackDecoder,
+  type Decoder,
+  Tokenizer as Library,
+  SequenceDecoder,
+} from "@huggingface/tokenizers";
+import { z } from "zod";
+import { InputError } from "../errors.js";
+import type { GgufValue } from "./gguf-cursor.js";
+import { type TokenizerFiles, tokenizerFilesFromGguf } from "./gguf-tokenizer.js";
+import { readJsonFile, readJsonFileIfPresent } from "./json-file.js";
+import { TextCutter } from "./text-cutter.js";
+import { parseWith } from "./validate.js";
+
+/** Options of {@link Tokenizer.decode} and {@link Tokenizer.stream}. */
+export interface DecodeOptions {
+  /** Leaves out tokens such as `<bos>` that are not text. Default: false. */
+  readonly skipSpecialTokens?: boolean;
+}
+
+const tokenizerSchema = z.looseObject({
+  model: z.looseObject({}),
+  added_tokens: z.array(
+    z.looseObject({ id: z.int().nonnegative(), content: z.string(), special: z.boolean() }),
+  ),
+});
+
+const tokenName = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
+const configSchema = z.looseObject({ bos_token: tokenName, eos_token: tokenName, pad_token: tokenName });
+
+/**
+ * Text to token ids and back, as `@huggingface/tokenizers` does it for a `tokenizer.json`; a GGUF vocabulary is turned
+ * into one.
+ */
+export class Tokenizer {
+  /** Ids of the named tokens, as far as the files name them. */
+  readonly bosId: number | undefined;
+  readonly eosId: number | undefined;
+  readonly padId: number | undefined;
+  /** One more than the highest id. */
+  readonly vocabSize: number;
+  readonly #files: TokenizerFiles;
+  readonly #library: Library;
+  readonly #special: ReadonlySet<number>;
+
+  /**
+   * @param files the parsed files of a tokenizer
+   * @param folder what error messages call the place that they come from
+   * @throws InputError naming the file and field that cannot be used.
+   */
+  constructor(files: TokenizerFiles, folder: string) {
+    this.#files = files;
+    const where = `${folder}/tokenizer.json`;
+    const { added_tokens } = parseWith(tokenizerSchema, files["tokenizer.json"], where);
+    const config = parseWith(configSchema, files["tokenizer_config.json"], `${folder}/tokenizer_config.json`);
+    try {
+      this.#library = createLibrary(files);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new InputError(where, `cannot be used (${reason}); save it again with the tokenizers library`, {
+        cause: error,
+      });
+    }
+    this.#special = new Set(added_tokens.filter(({ special }) => special).map(({ id }) => id));
+    this.vocabSize = this.#library.model.vocab.length;
+    const idOf = (name: z.infer<typeof tokenName>) => {
+      const content = typeof name === "string" ? name : name?.content;
+      return content === undefined ? undefined : this.#library.token_to_id(content);
+    };
+    this.bosId = idOf(config.bos_token);
+    this.eosId = idOf(config.eos_token);
+    this.padId = idOf(config.pad_token);
+  }
+
+  /**
+   * Reads `tokenizer.json`, and `tokenizer_config.json` if there is one.
+   *
+   * @throws InputError naming the file that is missing or cannot be used.
+   */
+  static async fromFolder(folder: string): Promise<Tokenizer> {
+    const files = {
+      "tokenizer.json": await readJsonFile(`${folder}/tokenizer.json`),
+      "tokenizer_config.json": (await readJsonFileIfPresent(`${folder}/tokenizer_config.json`)) ?? {},
+    };
+    return new Tokenizer(files, folder);
+  }
+
+  /**
+   * The tokenizer that a GGUF file holds.
+   *
+   * @param name what error messages call the file
+   * @throws InputError naming the metadata field that is wrong or not supported.
+   */
+  static fromGguf(metadata: ReadonlyMap<string, GgufValue>, name = "GGUF"): Tokenizer {
+    return new Tokenizer(tokenizerFilesFromGguf(metadata, name), name);
+  }
+
+  /**
+   * Token ids of a text.
+   *
+   * @param options.addSpecialTokens what the tokenizer puts around a text, such as `<bos>`. Default: true.
+   */
+  encode(text: string, { addSpecialTokens = true }: { addSpecialTokens?: boolean } = {}): number[] {
+    return this.#library.encode(text, { add_special_tokens: addSpecialTokens }).ids;
+  }
+
+  /**
+   * The text of token ids, exactly: spaces before punctuation stay, whatever `clean_up_tokenization_spaces` says. Ids
+   * outside the vocabulary (a model's padding rows) have no text.
+   */
+  decode(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions = {}): string {
+    const shown = [...ids].filter(
+      (id) => this.#library.id_to_token(id) !== undefined && !(skipSpecialTokens && this.#special.has(id)),
+    );
+    return shown.length > 0 ? this.#library.decode(shown, { clean_up_tokenization_spaces: false }) : "";
+  }
+
+  /** Decodes ids as they come. */
+  stream(options: DecodeOptions = {}): TokenStream {
+    return new TokenStream((ids) => this.decode(ids, options));
+  }
+
+  /** The files of this tokenizer, parsed. */
+  toFiles(): TokenizerFiles {
+    return this.#files;
+  }
+
+  /** Writes the files of this tokenizer into a folder, which exists. */
+  async save(folder: string): Promise<void> {
+    const { writeFileAtomic } = await import("./atomic-file.js");
+    const { "tokenizer.json": tokenizer, "tokenizer_config.json": config } = this.#files;
+    // Half a million merges: with a line for each the file would be three times as long.
+    await writeFileAtomic(`${folder}/tokenizer.json`, JSON.stringify(tokenizer));
+    await writeFileAtomic(`${folder}/tokenizer_config.json`, `${JSON.stringify(config, null, 2)}\n`);
+  }
+}
+
+/** Text from ids that come one by one: what is given out is never taken back, and never half a character. */
+export class TokenStream {
+  readonly #decode: (ids: readonly number[]) => string;
+  /** The ids whose text is not all given out, after one id as their context. */
+  #ids: number[] = [];
+  /** How much of the text of `#ids` is given out. */
+  #given = 0;
+
+  constructor(decode: (ids: readonly number[]) => string) {
+    this.#decode = decode;
+  }
+
+  /** The text that is certain now: what this id adds, without a character that later ids may complete. */
+  push(id: number): string {
+    this.#ids.push(id);
+    const text = this.#decode(this.#ids);
+    // Bytes that are no whole character decode to U+FFFD; only the last one may still change.
+    const certain = text.endsWith("\ufffd") ? text.length - 1 : text.length;
+    const added = text.slice(this.#given, certain);
+    this.#given = Math.max(this.#given, certain);
+    if (added !== "" && certain === text.length) {
+      this.#ids = [id];
+      this.#given = this.#decode(this.#ids).length;
+    }
+    return added;
+  }
+
+  /** The rest, when no more ids come: half a character shows as U+FFFD. */
+  flush(): string {
+    const rest = this.#decode(this.#ids).slice(this.#given);
+    this.#ids = [];
+    this.#given = 0;
+    return rest;
+  }
+}
+
+/** The library's tokenizer, made faster on long texts and exact on byte order marks. */
+function createLibrary(files: TokenizerFiles): Library {
+  const library = new Library(files["tokenizer.json"], files["tokenizer_config.json"]);
+  const { model } = library;
+  if (model instanceof BPE && !model.end_of_word_suffix && !model.continuing_subword_suffix) {
+    library.pre_tokenizer = new TextCutter(library.pre_tokenizer, model.vocab);
+  }
+  keepByteOrderMarks(library.decoder);
+  return library;
+}
+
+/** The library decodes bytes with a `TextDecoder` that drops a byte order mark. */
+function keepByteOrderMarks(decoder: Decoder | null): void {
+  if (decoder instanceof SequenceDecoder) decoder.decoders.forEach(keepByteOrderMarks);
+  if (decoder instanceof ByteFallbackDecoder)
+    decoder.text_decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+}
