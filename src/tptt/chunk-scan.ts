@@ -1,32 +1,21 @@
-import {
-  add,
-  customGradients,
-  matmul,
-  mul,
-  neg,
-  reshape,
-  scan,
-  sub,
-  sum,
-  type Value,
-  vjp,
-  where,
-} from "../engine/index.js";
-import { byToken, type Decay } from "./decay.js";
+import { add, customGradients, matmul, mul, reshape, scan, sub, type Value, vjp, where } from "../engine/index.js";
+import { byToken } from "./decay.js";
 import { unlinearActivation } from "./unlinear-activation.js";
 
-/** The chunks of a sequence. N chunks of C rows (tokens times virtual tokens). */
-export interface Chunks {
-  /** T (beta . K) and the decayed T (beta . V), [N, B, Hkv, C, D]. */
+/** A chunk of C rows (tokens times virtual tokens), or N chunks, with one more axis in front. */
+export interface Chunk {
+  /** T (beta . K), [B, Hkv, C, D]. */
   readonly W: Value;
+  /** T (beta . V), decayed, [B, Hkv, C, D]. */
   readonly U: Value;
-  /** Keys, [N, B, Hkv, C, D]. */
+  /** Keys, [B, Hkv, C, D]. */
   readonly K: Value;
-  /** The memory before the first chunk, [B, Hkv, D, D]. */
-  readonly initial: Value;
-  readonly decay?: Decay | undefined;
-  /** bool [N, B or 1, 1, 1, 1]: after which chunks the memory passes through its activation. Absent: none. */
-  readonly ends?: Value | undefined;
+  /** The forget gates, see {@link Decay}; all of them or none. */
+  readonly enter?: Value;
+  readonly leave?: Value;
+  readonly whole?: Value;
+  /** bool [B or 1, 1, 1, 1]: whether the memory passes through its activation after the chunk. */
+  readonly end?: Value;
 }
 
 /** What {@link chunkScan} gives. */
@@ -39,59 +28,71 @@ export interface ChunkStates {
   readonly last: Value;
 }
 
+/** What a chunk writes into the memory S: R = U - enter . (W S). */
+function written(S: Value, { W, U, enter }: Chunk): Value {
+  const erased = matmul(W, S);
+  return sub(U, enter ? byToken(erased, enter) : erased);
+}
+
+/** The memory after a chunk: whole . S + K^T (leave . R), at the end of a period through its activation. */
+function next(S: Value, R: Value, { K, leave, whole, end }: Chunk): Value {
+  const update = matmul(K, leave ? byToken(R, leave) : R, { transA: true });
+  const left = add(whole ? mul(S, whole) : S, update);
+  return end ? where(end, unlinearActivation(left), left) : left;
+}
+
 /**
- * The part of the delta rule that goes from chunk to chunk: R = U - enter . (W S); S <- whole . S + K^T (leave . R).
- * Only two products are left to it. Its gradient is written by hand: it goes back through the chunks with two products
- * as well, and all others are done for all chunks at once.
+ * The part of the delta rule that goes from chunk to chunk. Back through the chunks goes nothing but the gradient of
+ * the memory: with that of each chunk known, the gradients of all inputs are computed for all chunks at once.
+ *
+ * @param chunks N chunks. @param initial the memory before the first, [B, Hkv, D, D].
  */
-export function chunkScan(chunks: Chunks): ChunkStates {
-  const { W, U, K, initial, decay, ends } = chunks;
-  const gates = decay ? [decay.enter, decay.leave, decay.whole] : [];
-  const rows = [W, U, K, ...gates, ...(ends ? [ends] : [])];
-  if (W.shape[0] === 1) {
-    const { R, next } = step(
-      initial,
-      rows.map((x) => reshape(x, x.shape.slice(1))),
-      chunks,
-    );
-    return { R: reshape(R, U.shape), before: reshape(initial, [1, ...initial.shape]), last: next };
+export function chunkScan(chunks: Chunk, initial: Value): ChunkStates {
+  const names = Object.keys(chunks) as (keyof Chunk)[];
+  const values = Object.values(chunks) as Value[];
+  const chunkOf = (row: readonly Value[]) =>
+    Object.fromEntries(names.map((name, i) => [name, row[i]!])) as unknown as Chunk;
+
+  if (chunks.W.shape[0] === 1) {
+    const chunk = chunkOf(values.map((x) => reshape(x, x.shape.slice(1))));
+    const R = written(initial, chunk);
+    return {
+      R: reshape(R, chunks.U.shape),
+      before: reshape(initial, [1, ...initial.shape]),
+      last: next(initial, R, chunk),
+    };
   }
+
   const forward = scan({
     carry: [initial],
-    rows,
+    rows: values,
     body([S], row) {
-      const { R, next } = step(S!, row, chunks);
-      return { carry: [next], rows: [R] };
+      const chunk = chunkOf(row);
+      const R = written(S!, chunk);
+      return { carry: [next(S!, R, chunk)], rows: [R] };
     },
   });
-  const states = { R: forward.rows[0]!, before: forward.before[0]!, last: forward.carry[0]! };
-  const sources = [W, U, K, initial, ...gates];
+  const [savedR, saved] = [forward.rows[0]!, forward.before[0]!];
   const [R, before, last] = customGradients(
-    [states.R, states.before, states.last],
-    sources,
-    ([gR, gBefore, gLast]) => gradient(chunks, states, gR!, gBefore!, gLast!),
+    [savedR, saved, forward.carry[0]!],
+    [initial, ...values],
+    ([gR, gBefore, gLast]) => {
+      const backward = scan({
+        carry: [gLast!],
+        rows: [saved, savedR, gR!, gBefore!, ...values],
+        reverse: true,
+        body([gNext], [S, R, gR, gBefore, ...row]) {
+          const chunk = chunkOf(row);
+          const [fromNext, toR] = vjp([next(S!, R!, chunk)], [gNext!], [S!, R!]);
+          const gWritten = add(gR!, toR!);
+          const [fromR] = vjp([written(S!, chunk)], [gWritten], [S!]);
+          return { carry: [add(add(fromNext!, fromR!), gBefore!)], rows: [gWritten] };
+        },
+      });
+      const toWritten = vjp([written(saved, chunks)], [backward.rows[0]!], values);
+      const toNext = vjp([next(saved, savedR, chunks)], [backward.before[0]!], values);
+      return [backward.carry[0], ...values.map((_, i) => toWritten[i] ?? toNext[i])];
+    },
   );
   return { R: R!, before: before!, last: last! };
-}
-
-type Structure = Pick<Chunks, "decay" | "ends">;
-
-/** Names what a row holds: the gates and the period's end are there only when the chunks have them. */
-function named([W, U, K, ...more]: readonly Value[], { decay, ends }: Structure) {
-  const [enter, leave, whole] = decay ? more : [];
-  return { W: W!, U: U!, K: K!, enter, leave, whole, end: ends && more.at(-1) };
-}
-
-/** One chunk: what it writes, and the memory after it. */
-function step(S: Value, row: readonly Value[], structure: Structure): { R: Value; next: Value } {
-  const { W, U, K, enter, leave, whole, end } = named(row, structure);
-  const read = matmul(W, S);
-  const R = sub(U, enter ? byToken(read, enter) : read);
-  const left = after(S, R, K, leave, whole);
-  return { R, next: end ? where(end, unlinearActivation(left), left) : left };
-}
-
-/** The memory after a chunk, before any activation. */
-function after(S: Value, R: Value, K: Value, leave: Value | undefined, whole: Value | undefined): Value {
-  return add(whole ? mul(S, whole) : S, matmul(K, leave ? byToken(R, leave) : R, { transA: true }));
 }

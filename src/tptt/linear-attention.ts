@@ -96,7 +96,7 @@ export class LinearAttention {
     linearCache.update(layerIdx, {
       recurrentState: state,
       ...gates.tails,
-      ...(this.#expander.lookback > 0 ? { expandedKeys: keys.tail, expandedValues: values.tail } : {}),
+      ...(keys.tail && values.tail ? { expandedKeys: keys.tail, expandedValues: values.tail } : {}),
     });
     return rmsNorm(reshape(output, [context.batch, context.length, numHeads * headDim]), undefined, 1e-6);
   }

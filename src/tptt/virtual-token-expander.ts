@@ -37,13 +37,13 @@ export class VirtualTokenExpander {
 
   /**
    * @param x [B, S, H, D], zero at padding. @param past the tail that an earlier call gave, [B, n - 1, H, D].
-   * @returns the virtual tokens [B, S, H, n, D], and the last n - 1 tokens for the next call.
+   * @returns the virtual tokens [B, S, H, n, D], and the last n - 1 tokens for the next call if they are needed.
    */
-  forward(x: Value, context: ForwardContext, past?: Value): Tailed {
+  forward(x: Value, context: ForwardContext, past?: Value): Partial<Tailed> & { readonly value: Value } {
     const { lookback } = this;
     const before = lookback > 0 ? (past ?? zeros(x.dtype, x.shape.with(1, lookback))) : undefined;
     const extended = before ? concat([before, x], 1) : x;
-    return { value: this.#expand(x, extended), tail: tail(extended, lookback, context) };
+    return { value: this.#expand(x, extended), ...(before ? { tail: tail(extended, lookback, context) } : {}) };
   }
 
   #expand(x: Value, extended: Value): Value {
