@@ -33,6 +33,7 @@ export interface Executable<I extends object, O extends object> {
 /**
  * Traces a function of values and compiles it into one session.
  *
+ * @throws TypeError when an input or output is bf16, which ONNX Runtime's JavaScript tensors do not know.
  * @throws Error when the function reads a frozen parameter that `frozen` does not hold, or one of another shape.
  */
 export async function compile<const I extends object, O extends object>(
@@ -46,6 +47,10 @@ export async function compile<const I extends object, O extends object>(
   const results = fn(placeholders);
   const given = leaves(placeholders, isValue);
   const outputs = leaves(results, isValue);
+  if ([...given, ...outputs].some((value) => value.dtype === "bf16"))
+    throw new TypeError(
+      "compile: a bf16 tensor can be neither an input nor an output of a graph; convert it to f32",
+    );
 
   const trainable: Parameter[] = [];
   const external = new Map<Value, ExternalData>();

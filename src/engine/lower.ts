@@ -1,12 +1,12 @@
 import { checkpointOp, customGradientOp } from "./ops/control.js";
+import type { Tensor } from "./tensor.js";
 import { apply, type Body, constantOp, constantTensor, type Node, nodesOf, type Value } from "./value.js";
 
-/** Larger constants are told apart by identity, not content. */
-const comparableSize = 256;
-
-function constantKey(value: Value): string {
-  const tensor = constantTensor(value);
-  return `${tensor.dtype} [${tensor.shape}] ${tensor.data.join()}`;
+/** What makes constants equal: their bytes while they are small, else which tensor it is. */
+export function constantKey(tensor: Tensor): string | Tensor {
+  if (tensor.size > 256) return tensor;
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return `${tensor.dtype} [${tensor.shape}] ${new Uint8Array(buffer, byteOffset, byteLength).join()}`;
 }
 
 /**
@@ -15,7 +15,7 @@ function constantKey(value: Value): string {
  */
 export function lower(outputs: readonly Value[]): Value[] {
   const known = new Map<string, readonly Value[]>();
-  const constants = new Map<string, Value>();
+  const constants = new Map<string | Tensor, readonly Value[]>();
   const numbers = new Map<object, number>();
   const numberOf = (x: object): number => {
     if (!numbers.has(x)) numbers.set(x, numbers.size);
@@ -36,12 +36,9 @@ export function lower(outputs: readonly Value[]): Value[] {
       if (node.outputs.some((value) => done.has(value))) continue;
       let results: readonly Value[] = node.outputs;
       if (node.op === constantOp) {
-        const value = node.outputs[0]!;
-        if (value.size <= comparableSize) {
-          const key = constantKey(value);
-          if (!constants.has(key)) constants.set(key, value);
-          results = [constants.get(key)!];
-        }
+        const key = constantKey(constantTensor(node.outputs[0]!));
+        if (!constants.has(key)) constants.set(key, node.outputs);
+        results = constants.get(key)!;
       } else if (node.inputs.length > 0) {
         const inputs = node.inputs.map((value) => done.get(value)!);
         if (node.op === customGradientOp) {

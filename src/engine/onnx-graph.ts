@@ -1,4 +1,4 @@
-import { lower } from "./lower.js";
+import { constantKey, lower } from "./lower.js";
 import {
   type ExternalData,
   externalTensorProto,
@@ -58,7 +58,7 @@ class GraphWriter implements Emitter {
   }
 
   constant(tensor: Tensor): string {
-    const key = tensor.size <= 256 ? `${tensor.dtype} [${tensor.shape}] ${tensor.data.join()}` : tensor;
+    const key = constantKey(tensor);
     let name = this.#constants.get(key);
     if (name === undefined) {
       name = this.fresh();

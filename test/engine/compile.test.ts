@@ -1,10 +1,14 @@
 import { expect, test } from "vitest";
 import {
+  add,
+  cast,
   compile,
   FrozenWeights,
+  fromF32,
   linear,
   mul,
   Parameter,
+  scalar,
   sum,
   Tensor,
   valueAndGrad,
@@ -52,4 +56,70 @@ test("a missing or misshapen input is named with what was expected", async () =>
     "run: input.a.b is f32 [3], the graph expects f32 [2]",
   );
   await f.release();
+});
+
+test("an executable gives the number of its nodes, and says so when it is used after its release", async () => {
+  const f = await compile(({ x }) => ({ y: add(mul(x, x), mul(x, x)) }), { inputs: { x: f32(2) } });
+  expect(f.nodeCount).toBe(3); // Mul, Add, and Identity, which gives the output a name.
+  await f.release();
+  await expect(f.run({ x: Tensor.f32([2], [1, 2]) })).rejects.toThrow("disposed");
+});
+
+test("inputs and outputs are records and lists, nested, and an output may be an input or a constant", async () => {
+  const f = await compile(
+    ({ pair, single }) => ({
+      list: [pair[0], add(pair[0], pair[1].inner)],
+      inner: { single, two: scalar(2) },
+    }),
+    { inputs: { pair: [f32(2), { inner: f32(1) }], single: f32() } },
+  );
+  const result = await f.run({
+    pair: [Tensor.f32([2], [1, 2]), { inner: Tensor.f32([1], [10]) }],
+    single: Tensor.scalar(5),
+  });
+  expect(result.list.map((tensor) => [...tensor.f32])).toEqual([
+    [1, 2],
+    [11, 12],
+  ]);
+  expect(result.inner.single.item()).toBe(5);
+  expect(result.inner.two.item()).toBe(2);
+  await f.release();
+});
+
+test("frozen weights that are not there, or of another shape, are named", async () => {
+  const weight = new Parameter("f32", [2, 3]);
+  weight.name = "layer.weight";
+  const compiled = (frozen?: FrozenWeights) =>
+    compile(({ x }) => ({ y: mul(x, weight) }), { inputs: { x: f32(3) }, ...(frozen ? { frozen } : {}) });
+  await expect(compiled()).rejects.toThrow(
+    "compile: the graph reads the frozen weight layer.weight, but was given no frozen weights",
+  );
+  const frozen = await FrozenWeights.create();
+  await expect(compiled(frozen)).rejects.toThrow("no weight layer.weight was stored");
+  await frozen.add("layer.weight", Tensor.f32([3, 2], [1, 2, 3, 4, 5, 6]));
+  await expect(compiled(frozen)).rejects.toThrow(
+    "compile: layer.weight is [3,2] in the frozen weights, the graph expects [2,3]",
+  );
+  await frozen.dispose();
+});
+
+test("a half tensor is an input like any other, and is cast inside", async () => {
+  const f = await compile(({ x }) => ({ y: mul(cast(x, "f32"), 2), back: cast(cast(x, "f32"), "f16") }), {
+    inputs: { x: { dtype: "f16", shape: [3] } },
+  });
+  const x = fromF32(Tensor.f32([3], [1.5, -0.25, 60000]), "f16");
+  const { y, back } = await f.run({ x });
+  expect([...y.f32]).toEqual([3, -0.5, 120000]);
+  expect([...back.data]).toEqual([...x.data]);
+  await f.release();
+});
+
+test("bf16 can be neither an input nor an output, and the error says what to do", async () => {
+  const type = { dtype: "bf16", shape: [2] } as const;
+  const problem =
+    "compile: a bf16 tensor can be neither an input nor an output of a graph; convert it to f32";
+  await expect(compile(({ x }) => ({ y: cast(x, "f32") }), { inputs: { x: type } })).rejects.toThrow(problem);
+  await expect(compile(({ x }) => ({ y: cast(x, "bf16") }), { inputs: { x: f32(2) } })).rejects.toThrow(
+    problem,
+  );
 });
