@@ -5,6 +5,7 @@ import { InputError } from "../errors.js";
 import { fileError } from "../io/byte-source.js";
 import { type JsonObject, readJsonFile, readJsonFileIfPresent } from "../io/json-file.js";
 import { missingTensor } from "../io/safetensors.js";
+import { Tokenizer } from "../io/tokenizer.js";
 import { openGguf, openSafetensors, type WeightSource } from "../io/weight-source.js";
 import { nameParameters } from "../nn/module.js";
 import type { Architecture } from "./architecture.js";
@@ -22,12 +23,14 @@ interface Storage {
 }
 
 /** What a {@link Checkpoint} is made of. */
-interface CheckpointParts extends Storage {
+interface CheckpointParts {
   readonly path: string;
   readonly config: JsonObject;
   readonly architecture: Architecture;
   readonly model: CausalLm;
   readonly eosTokenIds: readonly number[];
+  readonly storage: Storage;
+  tokenizer(): Promise<Tokenizer>;
 }
 
 /** A pretrained model on disk: built and checked, its weights not yet read. */
@@ -41,6 +44,12 @@ export class Checkpoint {
   readonly model: CausalLm;
   /** Tokens that end a text; empty when the files name none. */
   readonly eosTokenIds: readonly number[];
+  /**
+   * Reads the tokenizer that lies with the model.
+   *
+   * @throws InputError when there is none, or one that cannot be used.
+   */
+  readonly tokenizer: () => Promise<Tokenizer>;
   readonly #storage: Storage;
   readonly #parameters: readonly Parameter[];
 
@@ -50,7 +59,8 @@ export class Checkpoint {
     this.architecture = parts.architecture;
     this.model = parts.model;
     this.eosTokenIds = parts.eosTokenIds;
-    this.#storage = parts;
+    this.tokenizer = parts.tokenizer;
+    this.#storage = parts.storage;
     nameParameters(this.model);
     this.#parameters = [...this.model.namedParameters()].map(([, parameter]) => parameter);
     for (const parameter of this.#parameters) this.#check(parameter);
@@ -120,7 +130,8 @@ async function openFolder(path: string): Promise<Checkpoint> {
   const weights = await openSafetensors(path);
   return closeOnError(weights, () => {
     const storage: Storage = { weights, nameOf: (parameter) => parameter, restore: (_, tensor) => tensor };
-    return new Checkpoint({ path, config, architecture, model, eosTokenIds, ...storage });
+    const tokenizer = () => Tokenizer.fromFolder(path);
+    return new Checkpoint({ path, config, architecture, model, eosTokenIds, storage, tokenizer });
   });
 }
 
@@ -138,7 +149,8 @@ async function openGgufFile(path: string): Promise<Checkpoint> {
       nameOf: (parameter) => ggufName(parameter, gguf),
       restore: (parameter, tensor) => gguf.restore?.(parameter, tensor, file) ?? tensor,
     };
-    return new Checkpoint({ path, config, architecture, model, eosTokenIds, ...storage });
+    const tokenizer = async () => Tokenizer.fromGguf(weights.header.metadata, path);
+    return new Checkpoint({ path, config, architecture, model, eosTokenIds, storage, tokenizer });
   });
 }
 

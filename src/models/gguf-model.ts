@@ -85,6 +85,7 @@ export class GgufModel {
     const heads = this.number("attention.head_count");
     const token = (kind: string) =>
       this.source.header.metadata.get(`tokenizer.ggml.${kind}_token_id`) ?? null;
+    const [eos, endOfTurn] = [token("eos"), token("eot")];
     return {
       vocab_size: this.source.tensors.get("token_embd.weight")?.shape[0],
       hidden_size: this.number("embedding_length"),
@@ -100,7 +101,7 @@ export class GgufModel {
       attention_bias: this.has("blk.0.attn_q.bias"),
       tie_word_embeddings: !this.has("output.weight"),
       bos_token_id: token("bos"),
-      eos_token_id: token("eos"),
+      eos_token_id: endOfTurn === null || endOfTurn === eos ? eos : [eos, endOfTurn],
       pad_token_id: token("padding"),
     };
   }

@@ -23,17 +23,14 @@ export function architectureOf(modelType: unknown, where: string): Architecture 
  * The family of a GGUF file's `general.architecture`.
  * @throws InputError listing the known ones.
  */
-export function ggufArchitectureOf(
-  name: string,
-  where: string,
-): Architecture & { readonly gguf: GgufFamily } {
-  for (const architecture of architectures) {
-    const { gguf } = architecture;
-    if (gguf?.name === name) return { ...architecture, gguf };
-  }
+export function ggufArchitectureOf(name: string, where: string): GgufArchitecture {
+  const found = architectures.find((a): a is GgufArchitecture => a.gguf?.name === name);
+  if (found) return found;
   const known = architectures.flatMap(({ gguf }) => gguf?.name ?? []);
   throw unsupported(`${where}: general.architecture`, name, known);
 }
+
+type GgufArchitecture = Architecture & { readonly gguf: GgufFamily };
 
 function unsupported(where: string, given: unknown, known: readonly string[]): InputError {
   return new InputError(

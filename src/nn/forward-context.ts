@@ -4,12 +4,12 @@ import {
   concat,
   constant,
   cumsum,
+  equal,
   expand,
   greaterEqual,
   less,
   logicalAnd,
   max,
-  maximum,
   reshape,
   sub,
   sum,
@@ -94,21 +94,12 @@ export class ForwardContext {
     return this.memo("count", () => sum(cast(mask, "int64"), [1]));
   }
 
-  /** Index of the first real token of each row, int64 [B]; the last index where there is none. */
+  /** Index of the first real token of each row, int64 [B]; 0 where there is none. */
   get start(): Value {
-    const { length } = this;
-    return this.memo("start", () =>
-      sub(
-        length - 1,
-        maximum(
-          sub(
-            this.#largest((t) => length - t),
-            1,
-          ),
-          0,
-        ),
-      ),
-    );
+    return this.memo("start", () => {
+      const behind = this.#largest((t) => this.length - t);
+      return where(equal(behind, 0), 0, sub(this.length, behind));
+    });
   }
 
   /** Index after the last real token of each row, int64 [B]; 0 where there is none. */

@@ -57,6 +57,7 @@ export class RmsNorm extends Module {
 
   /** [.., dim] -> [.., dim] */
   forward(x: Value): Value {
+    // With a frozen weight ONNX Runtime computes the sum once, when it makes the session.
     const weight = this.offset === 0 ? this.weight : add(this.weight, this.offset);
     return rmsNorm(x, weight, this.#eps);
   }

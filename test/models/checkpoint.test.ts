@@ -96,3 +96,10 @@ test("a path with nothing there, and a folder without a model, say so", async ()
   const empty = await mkdtemp(join(tmpdir(), "tptt-test-"));
   await expect(openCheckpoint(empty)).rejects.toThrow(`${empty}/config.json: does not exist`);
 });
+
+test("the tokenizer is asked for by itself, and its absence named", async () => {
+  const path = await folder({});
+  const checkpoint = await openCheckpoint(path);
+  await expect(checkpoint.tokenizer()).rejects.toThrow(`${path}/tokenizer.json: does not exist`);
+  await checkpoint.close();
+});

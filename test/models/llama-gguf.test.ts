@@ -15,6 +15,7 @@ const fields: Record<string, GgufField> = {
   "attention.key_length": ["u32", 12],
   "attention.layer_norm_rms_epsilon": ["f32", 1e-5],
   "tokenizer.ggml.eos_token_id": ["u32", 2],
+  "tokenizer.ggml.eot_token_id": ["u32", 7],
 };
 
 /** Names as llama.cpp's converter gives them. */
@@ -58,7 +59,7 @@ test.each(["llama-gqa", "llama-tied-llama3"])(
     for (const path of parameters) {
       expect([...(await loaded.read(path)).f32], path).toEqual([...(await frozen.read(path)).f32]);
     }
-    expect(gguf.eosTokenIds).toEqual([2]);
+    expect(gguf.eosTokenIds).toEqual([2, 7]);
     expect(gguf.model.config).toEqual({
       ...checkpoint.model.config,
       ropeTheta: 10_000,
