@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { FrozenWeights, type Parameter, type Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import { fileError } from "../io/byte-source.js";
-import { type JsonObject, readJsonFile, readJsonFileIfPresent } from "../io/json-file.js";
+import { openHfFolder } from "../io/hf-folder.js";
+import type { JsonObject } from "../io/json-file.js";
 import { missingTensor } from "../io/safetensors.js";
 import { Tokenizer } from "../io/tokenizer.js";
-import { openGguf, openSafetensors, type WeightSource } from "../io/weight-source.js";
+import { openGguf, type WeightSource } from "../io/weight-source.js";
 import { nameParameters } from "../nn/module.js";
 import type { Architecture } from "./architecture.js";
 import type { CausalLm } from "./causal-lm.js";
@@ -30,7 +31,7 @@ interface CheckpointParts {
   readonly model: CausalLm;
   readonly eosTokenIds: readonly number[];
   readonly storage: Storage;
-  tokenizer(): Promise<Tokenizer>;
+  tokenizer(): Promise<Tokenizer | undefined>;
 }
 
 /** A pretrained model on disk: built and checked, its weights not yet read. */
@@ -45,11 +46,11 @@ export class Checkpoint {
   /** Tokens that end a text; empty when the files name none. */
   readonly eosTokenIds: readonly number[];
   /**
-   * Reads the tokenizer that lies with the model.
+   * Reads the tokenizer that lies with the model, if there is one.
    *
-   * @throws InputError when there is none, or one that cannot be used.
+   * @throws InputError when it cannot be used.
    */
-  readonly tokenizer: () => Promise<Tokenizer>;
+  readonly tokenizer: () => Promise<Tokenizer | undefined>;
   readonly #storage: Storage;
   readonly #parameters: readonly Parameter[];
 
@@ -121,17 +122,19 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 }
 
 async function openFolder(path: string): Promise<Checkpoint> {
-  const where = join(path, "config.json");
-  const config = await readJsonFile(where);
-  const architecture = architectureOf(config.model_type, where);
-  const model = architecture.build(config, where);
-  const generation = await readJsonFileIfPresent(join(path, "generation_config.json"));
-  const eosTokenIds = tokenIds(generation?.eos_token_id ?? config.eos_token_id);
-  const weights = await openSafetensors(path);
+  const { config, generationConfig, tokenizer, weights } = await openHfFolder(path);
   return closeOnError(weights, () => {
-    const storage: Storage = { weights, nameOf: (parameter) => parameter, restore: (_, tensor) => tensor };
-    const tokenizer = () => Tokenizer.fromFolder(path);
-    return new Checkpoint({ path, config, architecture, model, eosTokenIds, storage, tokenizer });
+    const where = join(path, "config.json");
+    const architecture = architectureOf(config.model_type, where);
+    return new Checkpoint({
+      path,
+      config,
+      architecture,
+      model: architecture.build(config, where),
+      eosTokenIds: tokenIds(generationConfig?.eos_token_id ?? config.eos_token_id),
+      storage: { weights, nameOf: (parameter) => parameter, restore: (_, tensor) => tensor },
+      tokenizer: async () => tokenizer,
+    });
   });
 }
 
@@ -142,15 +145,19 @@ async function openGgufFile(path: string): Promise<Checkpoint> {
     const architecture = ggufArchitectureOf(file.architecture, path);
     const { gguf } = architecture;
     const config = await gguf.config(file);
-    const model = architecture.build(config, path);
-    const eosTokenIds = tokenIds(config.eos_token_id);
-    const storage: Storage = {
-      weights,
-      nameOf: (parameter) => ggufName(parameter, gguf),
-      restore: (parameter, tensor) => gguf.restore?.(parameter, tensor, file) ?? tensor,
-    };
-    const tokenizer = async () => Tokenizer.fromGguf(weights.header.metadata, path);
-    return new Checkpoint({ path, config, architecture, model, eosTokenIds, storage, tokenizer });
+    return new Checkpoint({
+      path,
+      config,
+      architecture,
+      model: architecture.build(config, path),
+      eosTokenIds: tokenIds(config.eos_token_id),
+      storage: {
+        weights,
+        nameOf: (parameter) => ggufName(parameter, gguf),
+        restore: (parameter, tensor) => gguf.restore?.(parameter, tensor, file) ?? tensor,
+      },
+      tokenizer: async () => Tokenizer.fromGguf(weights.header.metadata, path),
+    });
   });
 }
 

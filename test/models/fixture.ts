@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
 import { type FrozenWeights, Tensor, type TypeInfo } from "../../src/engine/index.js";
 import { openSafetensorsFile } from "../../src/io/safetensors.js";
 import { type Checkpoint, openCheckpoint } from "../../src/models/checkpoint.js";
@@ -35,3 +39,10 @@ export const toBool = ({ shape, data }: Tensor): Tensor =>
     shape,
     Uint8Array.from(Array.from(data, Number), (x) => Number(x !== 0)),
   );
+
+/** An empty folder that is removed when the running test ends. */
+export async function temporaryFolder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "tptt-test-"));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  return path;
+}

@@ -91,7 +91,7 @@ test.runIf(existsSync(real))(
         frozen,
       },
     );
-    const tokenizer = await checkpoint.tokenizer();
+    const tokenizer = (await checkpoint.tokenizer())!;
     const prompt = tokenizer.encode("The capital of France is");
     expect(prompt).toEqual([2, 818, 5279, 529, 7001, 563]);
     const ids = [...prompt];

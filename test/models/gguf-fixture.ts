@@ -1,8 +1,8 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tensor } from "../../src/engine/index.js";
 import { type GgufField, type GgufTensorSpec, ggufBytes } from "../io/gguf-bytes.js";
+import { temporaryFolder } from "./fixture.js";
 
 /** Writes f32 tensors as a GGUF file of a family; fields without a section get the family's. */
 export async function writeGguf(
@@ -19,7 +19,7 @@ export async function writeGguf(
     const data = new Uint8Array(f32.buffer, f32.byteOffset, f32.byteLength);
     specs[name] = { shape: [...shape], dtype: "F32", data };
   }
-  const path = join(await mkdtemp(join(tmpdir(), "tptt-test-")), "model.gguf");
+  const path = join(await temporaryFolder(), "model.gguf");
   await writeFile(path, ggufBytes(metadata, specs));
   return path;
 }

@@ -32,12 +32,24 @@ test("without padding and past, token t stands at t and nothing is computed for 
   const context = new ForwardContext({ batch: 2, length: 3 });
   expect(context.positions).toBeUndefined();
   expect(await evaluate(context.count)).toEqual([3, 3]);
+  expect(await evaluate(context.start)).toEqual([0, 0]);
+  expect(await evaluate(context.end)).toEqual([3, 3]);
 });
 
 test("positions count real tokens only, from either side", async () => {
   const context = new ForwardContext(masked);
   expect(await evaluate(context.positions!)).toEqual([-1, -1, 0, 1, 2, 0, 1, 2, 3, -1]);
   expect(await evaluate(context.count)).toEqual([3, 4]);
+});
+
+test("the real tokens of a row lie between start and end", async () => {
+  const context = new ForwardContext(masked);
+  expect(await evaluate(context.start)).toEqual([2, 0]);
+  expect(await evaluate(context.end)).toEqual([5, 4]);
+  const nothing = constant(Tensor.zeros("bool", [1, 3]));
+  const empty = new ForwardContext({ batch: 1, length: 3, mask: nothing });
+  expect(await evaluate(empty.start)).toEqual([0]);
+  expect(await evaluate(empty.end)).toEqual([0]);
 });
 
 test("positions go on where the past ended", async () => {
