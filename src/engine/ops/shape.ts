@@ -7,7 +7,7 @@ const int64 = (values: readonly number[]): Tensor => Tensor.int64([values.length
 export const reshapeOp: Op = defineOp<{ shape: readonly number[] }>({
   name: "reshape",
   infer([x], { shape }) {
-    if (sizeOf(shape) !== sizeOf(x!.shape))
+    if (sizeOf(shape) !== sizeOf(x!.shape) || !shape.every(Number.isInteger))
       throw shapeError("reshape", [x!], `${sizeOf(shape)} elements for [${shape}]`);
     return { dtype: x!.dtype, shape };
   },
@@ -18,7 +18,8 @@ export const reshapeOp: Op = defineOp<{ shape: readonly number[] }>({
 export const transposeOp: Op = defineOp<{ perm: readonly number[] }>({
   name: "transpose",
   infer([x], { perm }) {
-    if (perm.length !== x!.shape.length || new Set(perm).size !== perm.length) {
+    const axes = x!.shape.map((_, axis) => axis);
+    if (perm.length !== axes.length || !axes.every((axis) => perm.includes(axis))) {
       throw shapeError("transpose", [x!], `a permutation of its axes, not [${perm}]`);
     }
     return { dtype: x!.dtype, shape: perm.map((axis) => x!.shape[axis]!) };
