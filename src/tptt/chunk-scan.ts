@@ -1,4 +1,15 @@
-import { add, customGradients, matmul, mul, reshape, scan, sub, type Value, vjp, where } from "../engine/index.js";
+import {
+  add,
+  customGradients,
+  matmul,
+  mul,
+  reshape,
+  scan,
+  sub,
+  type Value,
+  vjp,
+  where,
+} from "../engine/index.js";
 import { byToken } from "./decay.js";
 import { unlinearActivation } from "./unlinear-activation.js";
 

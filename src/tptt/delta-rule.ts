@@ -3,6 +3,8 @@ import {
   concat,
   constant,
   expand,
+  gather,
+  logicalAnd,
   matmul,
   mul,
   reshape,
@@ -61,7 +63,8 @@ export function deltaRule(
   const [batch, length, heads, dim] = q.shape as [number, number, number, number];
   const [groups, order] = k.shape.slice(2) as [number, number];
   const group = heads / groups;
-  const chunk = chunkLength(length, chunkSize, alpha !== undefined, unlinear?.period);
+  const periodic = unlinear && unlinear.period <= length ? unlinear : undefined;
+  const chunk = chunkLength(length, chunkSize, alpha !== undefined, periodic?.period);
   const chunks = Math.ceil(length / chunk);
 
   /** [B, S, Hkv, m, D] -> [N, B, Hkv, c * m, D]. Tokens that fill the last chunk write nothing. */
@@ -76,14 +79,18 @@ export function deltaRule(
   const bV = cut(mul(v, gate));
   const decay = alpha && new Decay(cut(reshape(alpha, gate.shape), 1));
 
-  const T = unitLowerInverse(masked(matmul(bK, K, { transB: true }), (i, j) => j < i, "strictly lower"));
+  // With one virtual token in a chunk T = 1.
+  const T =
+    chunk * order > 1
+      ? unitLowerInverse(masked(matmul(bK, K, { transB: true }), (i, j) => j < i, "strictly lower"))
+      : undefined;
   const { R, before, last } = chunkScan(
     {
-      W: matmul(T, bK),
-      U: decay ? decay.matmul(T, bV) : matmul(T, bV),
+      W: T ? matmul(T, bK) : bK,
+      U: T ? (decay ? decay.matmul(T, bV) : matmul(T, bV)) : bV,
       K,
       ...(decay ? { enter: decay.enter, leave: decay.leave, whole: decay.whole } : {}),
-      ...(unlinear ? { end: periodEnds(unlinear, chunks, chunk, length) } : {}),
+      ...(periodic ? { end: periodEnds(periodic, chunks, chunk, length) } : {}),
     },
     state ?? zeros(q.dtype, [batch, groups, dim, dim]),
   );
@@ -119,10 +126,12 @@ function padTokens(x: Value, length: number, filling: number): Value {
 
 /** bool [N, B or 1, 1, 1, 1]: after which chunks a non-linear memory passes through its activation. */
 function periodEnds({ period, complete }: Unlinear, chunks: number, chunk: number, length: number): Value {
-  const isEnd = Array.from({ length: chunks }, (_, i) => {
-    const tokens = (i + 1) * chunk;
-    return tokens % period === 0 && tokens <= length;
-  });
-  void complete;
-  return constant(new Tensor("bool", [chunks, 1, 1, 1, 1], Uint8Array.from(isEnd, Number)));
+  const periods = Math.floor(length / period);
+  const tokens = Array.from({ length: chunks }, (_, i) => (i + 1) * chunk);
+  const ends = tokens.map((n) => Number(n % period === 0 && n <= length));
+  const known = constant(new Tensor("bool", [chunks, 1], Uint8Array.from(ends)));
+  if (!complete) return reshape(known, [chunks, 1, 1, 1, 1]);
+  const rows = tokens.map((n) => Math.min(Math.ceil(n / period), periods) - 1);
+  const reached = gather(transpose(complete, [1, 0]), constant(Tensor.int64([chunks], rows)));
+  return reshape(logicalAnd(known, reached), [chunks, -1, 1, 1, 1]);
 }

@@ -1,11 +1,13 @@
 import { add, flip, mul, type Value } from "../engine/index.js";
-import { type DeltaRuleInputs, deltaRule, fastestChunk, type Unlinear } from "./delta-rule.js";
+import type { ForwardContext } from "../nn/forward-context.js";
+import { type DeltaRuleInputs, deltaRule, fastestChunk } from "./delta-rule.js";
+import { periodGrid } from "./period-grid.js";
 
 /** How {@link LinearAttentionOp} computes. */
 export interface LinearAttentionOpOptions {
   /** Tokens in a chunk, at most; also the period of a non-linear memory. */
   readonly maxChunkSize: number;
-  /** False: the memory passes through `unlinearActivation` after every `maxChunkSize` tokens. */
+  /** False: the memory passes through `unlinearActivation` after every `maxChunkSize` tokens of the sequence. */
   readonly linear: boolean;
   /** The mean of a pass from the front and one from the back; for attention that is not causal. */
   readonly bidirectional: boolean;
@@ -19,21 +21,23 @@ export class LinearAttentionOp {
     this.#options = options;
   }
 
-  /**
-   * @param periodEnds bool [B, S], true where a token ends a period of the sequence; absent when the tokens stand at
-   * 0, 1, 2.. Only a non-linear memory asks for it.
-   * @returns the output [B, S, H, D] and the memory [B, Hkv, D, D].
-   */
-  forward(inputs: DeltaRuleInputs, periodEnds?: Value): { output: Value; state: Value } {
-    const { maxChunkSize, linear, bidirectional } = this.#options;
-    const chunk = Math.min(maxChunkSize, fastestChunk(inputs.q.shape.at(-1)!));
-    const unlinear: Unlinear | undefined = linear ? undefined : { period: maxChunkSize, ends: periodEnds };
-    const forward = deltaRule(inputs, chunk, unlinear);
-    if (!bidirectional) return forward;
-    const back = (x: Value | undefined) => x && flip(x, 1);
+  /** @returns the output [B, S, H, D] and the memory after the pass from the front, [B, Hkv, D, D]. */
+  forward(inputs: DeltaRuleInputs, context: ForwardContext): { output: Value; state: Value } {
+    const forward = this.#pass(inputs, context, false);
+    if (!this.#options.bidirectional) return forward;
     const { q, k, v, alpha, beta } = inputs;
-    const reversed = { q: flip(q, 1), k: flip(k, 1), v: flip(v, 1), alpha: back(alpha), beta: flip(beta, 1) };
-    const backward = deltaRule(reversed, chunk, linear ? undefined : { period: maxChunkSize });
-    return { output: mul(add(forward.output, flip(backward.output, 1)), 0.5), state: forward.state };
+    const back = (x: Value) => flip(x, 1);
+    const reversed = { q: back(q), k: back(k), v: back(v), alpha: alpha && back(alpha), beta: back(beta) };
+    const backward = this.#pass(reversed, context, true);
+    return { output: mul(add(forward.output, back(backward.output)), 0.5), state: forward.state };
+  }
+
+  #pass(inputs: DeltaRuleInputs, context: ForwardContext, reverse: boolean): { output: Value; state: Value } {
+    const { maxChunkSize, linear } = this.#options;
+    const chunk = Math.min(maxChunkSize, fastestChunk(inputs.q.shape.at(-1)!));
+    if (linear) return deltaRule(inputs, chunk);
+    const grid = periodGrid(context, maxChunkSize, reverse);
+    const { output, state } = deltaRule(grid.place(inputs), chunk, grid.unlinear);
+    return { output: grid.read(output), state };
   }
 }

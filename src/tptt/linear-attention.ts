@@ -1,19 +1,13 @@
 import {
-  add,
   cast,
-  constant,
-  equal,
   expand,
   l2norm,
-  logicalAnd,
-  mod,
   mul,
   reshape,
   rmsNorm,
   scalar,
   sigmoid,
   silu,
-  Tensor,
   type Value,
   where,
 } from "../engine/index.js";
@@ -91,7 +85,7 @@ export class LinearAttention {
         beta: heads(gates.beta, numKeyValueHeads),
         state: past?.recurrentState,
       },
-      this.#periodEnds(context),
+      context,
     );
     linearCache.update(layerIdx, {
       recurrentState: state,
@@ -141,14 +135,5 @@ export class LinearAttention {
       beta: real ? where(real, beta, 0) : beta,
       tails: { ...(keys ? { pooledKeys: keys.tail } : {}), ...(values ? { pooledValues: values.tail } : {}) },
     };
-  }
-
-  /** Where a non-linear memory passes through its activation, when the positions are not known at compile time. */
-  #periodEnds(context: ForwardContext): Value | undefined {
-    const { positions, mask } = context;
-    if (positions === undefined || this.#options.recurrentConfig.linear) return undefined;
-    const period = this.#options.maxChunkSize;
-    const ends = equal(mod(add(positions, 1), constant(Tensor.int64([], [period]))), 0);
-    return mask ? logicalAnd(ends, mask) : ends;
   }
 }

@@ -12,7 +12,7 @@ import {
   zeros,
 } from "../engine/index.js";
 import type { ForwardContext } from "../nn/forward-context.js";
-import { type Tailed, tail } from "./tail.js";
+import { precede, type Tailed, tail } from "./tail.js";
 
 /** How a token becomes several: `dt` derivative, `rot` rotation, `rdt` the mean of both, `cte` repetition. */
 export type Trick = "dt" | "rot" | "rdt" | "cte";
@@ -42,8 +42,11 @@ export class VirtualTokenExpander {
   forward(x: Value, context: ForwardContext, past?: Value): Partial<Tailed> & { readonly value: Value } {
     const { lookback } = this;
     const before = lookback > 0 ? (past ?? zeros(x.dtype, x.shape.with(1, lookback))) : undefined;
-    const extended = before ? concat([before, x], 1) : x;
-    return { value: this.#expand(x, extended), ...(before ? { tail: tail(extended, lookback, context) } : {}) };
+    const extended = before ? precede(before, x, context) : x;
+    return {
+      value: this.#expand(x, extended),
+      ...(before ? { tail: tail(extended, lookback, context) } : {}),
+    };
   }
 
   #expand(x: Value, extended: Value): Value {
