@@ -1,0 +1,98 @@
+import { InputError } from "../errors.js";
+import type { TpttModel } from "../tptt/tptt-model.js";
+import type { Logs, TrainerCallback, TrainerEvent } from "./callback.js";
+
+/** How the memory's share changes while a model is trained. */
+export const lizaModes = ["gradual", "constant", "cyclic", "switch"] as const;
+
+/** One of {@link lizaModes}. */
+export type LiZAMode = (typeof lizaModes)[number];
+
+/** Options of {@link LiZACallback}; the defaults are those of Python. */
+export interface LiZACallbackOptions {
+  readonly mode?: LiZAMode;
+  readonly initialWeight?: number;
+  readonly finalWeight?: number;
+  /** Steps from the initial to the final weight. */
+  readonly transitionStep?: number;
+  /** The weights that `cyclic` goes through, one a step; default: initial and final. */
+  readonly weightList?: readonly number[];
+  /** Steps that `switch` stays on a side. */
+  readonly switchPeriod?: number;
+}
+
+/**
+ * The schedule of mu, the memory's share (TPTT, arXiv 2506.17671): `gradual` goes in a line from the initial to the
+ * final weight, `constant` stays on the final one, `cyclic` alternates between weights, `switch` turns the memory off
+ * and on. What holds at step n is set before it is taken.
+ */
+export class LiZACallback implements TrainerCallback {
+  readonly #model: TpttModel;
+  readonly #options: Required<LiZACallbackOptions>;
+
+  /** @throws InputError naming the option that is wrong. */
+  constructor(model: TpttModel, options: LiZACallbackOptions = {}) {
+    const {
+      mode = "gradual",
+      initialWeight = 0,
+      finalWeight = 0.5,
+      transitionStep = 100,
+      switchPeriod = 1,
+    } = options;
+    const weightList = options.weightList ?? [initialWeight, finalWeight];
+    this.#model = model;
+    this.#options = { mode, initialWeight, finalWeight, transitionStep, weightList, switchPeriod };
+    if (!lizaModes.includes(mode)) {
+      throw new InputError("liza_callback_mode", `is ${mode}, expected one of ${lizaModes.join(", ")}`);
+    }
+    for (const [name, weight] of Object.entries({
+      liza_initial_weight: initialWeight,
+      liza_final_weight: finalWeight,
+    })) {
+      if (!(weight >= 0 && weight <= 1))
+        throw new InputError(name, `is ${weight}, expected a number from 0 to 1`);
+    }
+    for (const [name, steps] of Object.entries({
+      liza_transition_steps: transitionStep,
+      switch_period: switchPeriod,
+    })) {
+      if (!(Number.isInteger(steps) && steps > 0))
+        throw new InputError(name, `is ${steps}, expected a positive integer`);
+    }
+    if (weightList.length === 0 || weightList.some((w) => !(w >= 0 && w <= 1))) {
+      throw new InputError("weight_list", `is [${weightList}], expected numbers from 0 to 1`);
+    }
+  }
+
+  onTrainBegin({ state }: TrainerEvent): void {
+    this.#apply(state.globalStep);
+  }
+
+  onStepEnd({ state }: TrainerEvent): void {
+    this.#apply(state.globalStep);
+  }
+
+  onLog(_: TrainerEvent, logs: Logs): void {
+    logs.mag_weight = this.#model.magWeight;
+    logs.disable_linear_attn = this.#model.disableLinearAttn;
+  }
+
+  #apply(step: number): void {
+    const { mode, initialWeight, finalWeight, transitionStep, weightList, switchPeriod } = this.#options;
+    switch (mode) {
+      case "gradual":
+        this.#model.magWeight =
+          initialWeight + (finalWeight - initialWeight) * Math.min(1, step / transitionStep);
+        break;
+      case "constant":
+        this.#model.magWeight = finalWeight;
+        break;
+      case "cyclic":
+        this.#model.magWeight = weightList[step % weightList.length]!;
+        break;
+      case "switch":
+        this.#model.disableLinearAttn = Math.floor(step / switchPeriod) % 2 === 0;
+        break;
+    }
+  }
+}
