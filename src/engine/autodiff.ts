@@ -1,7 +1,7 @@
 import { add } from "./ops/elementwise.js";
 import { sum } from "./ops/reduce.js";
 import { reshape, zeros } from "./ops/shape.js";
-import { nodesOf, oldest, Parameter, scalar, Value } from "./value.js";
+import { input, nodesOf, oldest, Parameter, scalar, substitute, Value } from "./value.js";
 
 /** Sums a gradient over the axes along which its value was broadcast. */
 function unbroadcast(g: Value, shape: readonly number[]): Value {
@@ -48,6 +48,18 @@ export function vjp(
     }
   }
   return wrt.map((value) => gradients.get(value));
+}
+
+/** {@link vjp} of a function at `inputs`, whatever these depend on themselves. */
+export function vjpAt(
+  fn: (inputs: readonly Value[]) => readonly Value[],
+  inputs: readonly Value[],
+  grads: readonly Value[],
+): (Value | undefined)[] {
+  const placeholders = inputs.map(({ dtype, shape }) => input(dtype, shape));
+  const found = vjp(fn(placeholders), grads, placeholders);
+  const at = new Map(placeholders.map((placeholder, i) => [placeholder, inputs[i]!]));
+  return found.map((g) => g && substitute([g], at)[0]!);
 }
 
 /** d(sum of value)/d(wrt): zeros where the value does not depend on it. */

@@ -6,7 +6,7 @@
  *
  * @module
  */
-export { grad, gradients, type Loss, trainableParameters, valueAndGrad, vjp } from "./autodiff.js";
+export { grad, gradients, type Loss, trainableParameters, valueAndGrad, vjp, vjpAt } from "./autodiff.js";
 export { type CompileOptions, compile, type Executable, type Params, type RunInputs } from "./compile.js";
 export { FrozenWeights } from "./frozen-weights.js";
 export { fromF32, toF32 } from "./half.js";

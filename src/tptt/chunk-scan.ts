@@ -8,6 +8,7 @@ import {
   sub,
   type Value,
   vjp,
+  vjpAt,
   where,
 } from "../engine/index.js";
 import { byToken } from "./decay.js";
@@ -100,8 +101,8 @@ export function chunkScan(chunks: Chunk, initial: Value): ChunkStates {
           return { carry: [add(add(fromNext!, fromR!), gBefore!)], rows: [gWritten] };
         },
       });
-      const toWritten = vjp([written(saved, chunks)], [backward.rows[0]!], values);
-      const toNext = vjp([next(saved, savedR, chunks)], [backward.before[0]!], values);
+      const toWritten = vjpAt((x) => [written(saved, chunkOf(x))], values, [backward.rows[0]!]);
+      const toNext = vjpAt((x) => [next(saved, savedR, chunkOf(x))], values, [backward.before[0]!]);
       return [backward.carry[0], ...values.map((_, i) => toWritten[i] ?? toNext[i])];
     },
   );

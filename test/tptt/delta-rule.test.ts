@@ -1,97 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { Tensor } from "../../src/engine/index.js";
-import { Random } from "../../src/random.js";
+import { compile } from "../../src/engine/index.js";
+import type { Random } from "../../src/random.js";
 import { deltaRule } from "../../src/tptt/delta-rule.js";
-import { deltaRuleOfHead, feature, type HeadInputs, type Matrix, type Vector } from "./reference.js";
-import { evaluate, expectClose, flatten, tensorOf } from "./run.js";
-
-type Kind = "random" | "alike" | "equal" | "opposite";
-
-interface Problem {
-  readonly batch?: number;
-  readonly length: number;
-  readonly heads?: number;
-  readonly groups?: number;
-  readonly dim?: number;
-  readonly order?: number;
-  readonly keys?: Kind;
-  /** Draws the forget gate of a channel; absent: no gate. */
-  readonly alpha?: (random: Random) => number;
-  readonly initial?: boolean;
-  readonly seed?: number;
-}
-
-const round = (x: readonly number[]): Vector => x.map(Math.fround);
-
-/** Sequences as the operator takes them, nested [B][S][heads].. */
-function sample({
-  batch = 2,
-  length,
-  heads = 4,
-  groups = 2,
-  dim = 6,
-  order = 1,
-  keys = "random",
-  alpha,
-  initial = true,
-  seed = 0,
-}: Problem) {
-  const random = Random.for(seed, "delta rule", length, order, keys);
-  const vector = () => Array.from({ length: dim }, () => random.normal());
-  const times = <T>(n: number, make: () => T): T[] => Array.from({ length: n }, make);
-  const common = vector();
-  let sign = 1;
-  const key = (): Vector => {
-    sign = -sign;
-    if (keys === "random") return round(feature(vector()));
-    const noise = keys === "alike" ? 0.1 : 0;
-    const raw = common.map((x) => (keys === "opposite" ? sign : 1) * (x + noise * random.normal()));
-    const length = Math.hypot(...raw);
-    return round(raw.map((x) => x / length));
-  };
-  const gates = (make: () => number) =>
-    times(batch, () => times(length, () => times(groups, () => round(times(dim, make)))));
-  const virtual = (make: () => Vector) =>
-    times(batch, () => times(length, () => times(groups, () => times(order, make))));
-  return {
-    q: times(batch, () => times(length, () => times(heads, () => round(feature(vector()))))),
-    k: virtual(key),
-    v: virtual(() => round(vector())),
-    beta: gates(() => random.uniform()),
-    ...(alpha ? { alpha: gates(() => alpha(random)) } : {}),
-    ...(initial ? { state: times(batch, () => times(groups, () => times(dim, () => round(vector())))) } : {}),
-  };
-}
-type Sample = ReturnType<typeof sample>;
-
-function reference({ q, k, v, alpha, beta, state }: Sample, period?: number) {
-  const output = q.map((row) => row.map((token) => token.map(() => [] as Vector)));
-  const last = k.map((row) => row[0]!.map(() => [] as Matrix));
-  for (const [b, row] of q.entries()) {
-    const heads = row[0]!.length;
-    const groups = k[0]![0]!.length;
-    for (let h = 0; h < heads; h++) {
-      const g = Math.floor(h / (heads / groups));
-      const inputs: HeadInputs = {
-        q: row.map((token) => token[h]!),
-        k: k[b]!.map((token) => token[g]!),
-        v: v[b]!.map((token) => token[g]!),
-        beta: beta[b]!.map((token) => token[g]!),
-        alpha: (alpha ?? beta)[b]!.map((token) => (alpha ? token[g]! : token[g]!.map(() => 1))),
-        ...(state ? { state: state[b]![g]! } : {}),
-      };
-      const result = deltaRuleOfHead(inputs, period);
-      for (const [t, o] of result.output.entries()) output[b]![t]![h] = o;
-      last[b]![g] = result.state;
-    }
-  }
-  return { output, state: last };
-}
-
-const tensors = (inputs: Sample) =>
-  Object.fromEntries(Object.entries(inputs).map(([name, x]) => [name, tensorOf(x)])) as {
-    [K in keyof Required<Sample>]: Tensor;
-  };
+import { type Problem, reference, type Sample, sample, tensors } from "./delta-rule-samples.js";
+import type { Matrix } from "./reference.js";
+import { evaluate, expectClose, tensorOf } from "./run.js";
 
 async function check(problem: Problem, chunk: number, period?: number): Promise<void> {
   const inputs = sample(problem);
@@ -201,21 +114,17 @@ test("a sequence of 1 token and its continuation give the memory of both", async
 describe("over 100,000 tokens the memory stays bounded where keys are", () => {
   const piece = 2500;
   test.each(["random", "alike", "opposite"] as const)("%s", async (keys) => {
-    let state = Tensor.zeros("f32", [1, 1, 8, 8]);
+    const draw = (seed: number) =>
+      tensors(sample({ batch: 1, length: piece, heads: 1, groups: 1, dim: 8, keys, seed }));
+    let { state, ...first } = draw(0);
+    const step = await compile((x) => deltaRule(x, 64), {
+      inputs: { ...first, state },
+      threads: 1,
+    });
     for (let seen = 0; seen < 100_000; seen += piece) {
-      const { state: _, ...inputs } = sample({
-        batch: 1,
-        length: piece,
-        heads: 1,
-        groups: 1,
-        dim: 8,
-        keys,
-        seed: seen,
-      });
-      const result = await evaluate((x) => deltaRule(x, 64), { ...tensors(inputs as Sample), state });
-      state = result.state;
-      const largest = Math.max(...flatten([...state.f32]).map(Math.abs));
-      expect(largest).toBeLessThan(20);
+      ({ state } = await step.run({ ...draw(seen), state }));
+      expect(Math.max(...state.f32.map(Math.abs))).toBeLessThan(20);
     }
+    await step.release();
   });
 });

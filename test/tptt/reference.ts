@@ -12,7 +12,7 @@ export type Matrix = readonly Vector[];
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const gelu = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
-const dot = (a: Vector, b: Vector) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+export const dot = (a: Vector, b: Vector) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 const norm = (x: Vector) => Math.sqrt(dot(x, x));
 const rms = (x: Vector, eps: number) => Math.sqrt(dot(x, x) / x.length + eps);
 const scale = (x: Vector, factor: number) => x.map((e) => e * factor);

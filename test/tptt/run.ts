@@ -1,5 +1,13 @@
 import { expect } from "vitest";
-import { compile, type MapTree, sizeOf, Tensor, type Value } from "../../src/engine/index.js";
+import {
+  compile,
+  type MapTree,
+  type RunInputs,
+  sizeOf,
+  Tensor,
+  type TypeInfo,
+  type Value,
+} from "../../src/engine/index.js";
 import type { Random } from "../../src/random.js";
 
 /** Nested arrays of numbers. */
@@ -23,20 +31,31 @@ export function shapeOf(x: Nested): number[] {
 export const tensorOf = (x: Nested): Tensor => Tensor.f32(shapeOf(x), flatten(x));
 
 /** Traces, compiles and runs a function once. */
-export async function evaluate<I extends Record<string, Tensor>, O extends object>(
-  fn: (inputs: { [K in keyof I]: Value }) => O,
+export async function evaluate<const I extends object, O extends object>(
+  fn: (inputs: MapTree<I, TypeInfo, Value>) => O,
   tensors: I,
 ): Promise<MapTree<O, Value, Tensor>> {
-  const types = Object.fromEntries(
-    Object.entries(tensors).map(([name, { dtype, shape }]) => [name, { dtype, shape }]),
-  );
-  const executable = await compile((inputs) => fn(inputs as { [K in keyof I]: Value }), {
-    inputs: types,
-    threads: 1,
-  });
-  const result = await executable.run(tensors as never);
+  // A tensor says its own type.
+  const executable = await compile(fn, { inputs: tensors, threads: 1 });
+  const result = await executable.run(tensors as unknown as RunInputs<I>);
   await executable.release();
   return result;
+}
+
+/** d f / d x for every number in x, nested as x, in float64. */
+export function centralDifferences<T extends Nested>(x: T, f: (changed: T) => number, step = 1e-5): T {
+  const numbers = flatten(x);
+  const at = (i: number, value: number) => f(nest(numbers.with(i, value), x) as T);
+  return nest(
+    numbers.map((value, i) => (at(i, value + step) - at(i, value - step)) / (2 * step)),
+    x,
+  ) as T;
+}
+
+function nest(numbers: readonly number[], like: Nested): Nested {
+  let next = 0;
+  const walk = (x: Nested): Nested => (typeof x === "number" ? numbers[next++]! : x.map(walk));
+  return walk(like);
 }
 
 /** Every element within `tolerance` times the largest expected one. */
