@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { compile, FrozenWeights, fromF32, mul, Parameter, sum, Tensor } from "../../src/engine/index.js";
+import { compile, FrozenWeights, fromF32, matmul, mul, Parameter, Tensor } from "../../src/engine/index.js";
 
 const folderOf = (weights: FrozenWeights): string =>
   (weights.storage as unknown as { folder: string }).folder;
@@ -49,23 +49,24 @@ const anonymousMemory = (): number =>
   Number(/RssAnon:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]);
 
 test.runIf(existsSync("/proc/self/status"))("sessions share one copy of the weights", async () => {
-  const size = 8 * 2 ** 20;
+  const [inner, outer] = [2048, 4096];
   const frozen = await FrozenWeights.create();
-  await frozen.add("w", Tensor.f32([size], new Float32Array(size).fill(1)));
-  const w = parameter("w", size);
+  await frozen.add("w", Tensor.f32([inner, outer], new Float32Array(inner * outer).fill(1)));
+  const w = parameter("w", inner, outer);
   const before = anonymousMemory();
   const sessions = await Promise.all(
     [1, 2, 3].map((factor) =>
-      compile(({ x }) => ({ y: mul(sum(w), mul(x, factor)) }), {
-        inputs: { x: { dtype: "f32", shape: [] } },
+      compile(({ x }) => ({ y: matmul(mul(x, factor), w) }), {
+        inputs: { x: { dtype: "f32", shape: [3, inner] } },
         frozen,
         threads: 1,
       }),
     ),
   );
+  const x = Tensor.f32([3, inner], new Float32Array(3 * inner).fill(1));
   for (const [i, session] of sessions.entries()) {
-    const { y } = await session.run({ x: Tensor.scalar(1) });
-    expect(y.item()).toBe(size * (i + 1));
+    const { y } = await session.run({ x });
+    expect(y.f32[0]).toBe(inner * (i + 1));
   }
   // Three copies would be 96 MB.
   expect((anonymousMemory() - before) / 1024).toBeLessThan(16);
