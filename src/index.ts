@@ -1,0 +1,42 @@
+/**
+ * tptt: turns a pretrained transformer into a Titan.
+ *
+ * @module
+ */
+export { type Batch, type CollateOptions, collate, lengthBuckets } from "./data/collate.js";
+export { type DataRecord, type InstructionRecord, readDataset, type TextRecord } from "./data/dataset.js";
+export { alpacaPrompt } from "./data/prompt.js";
+export { type Example, type TokenizeOptions, tokenizeDataset } from "./data/tokenize.js";
+export { InputError } from "./errors.js";
+export { type EvaluateLossOptions, evaluateLoss } from "./evaluate/loss.js";
+export { ExactMatchMeter, LossMeter, type LossSummary } from "./evaluate/metrics.js";
+export { createTokenSampler, type SamplingOptions } from "./generate/sampling.js";
+export { Tokenizer } from "./io/tokenizer.js";
+export { Checkpoint, openCheckpoint } from "./models/checkpoint.js";
+export { Random } from "./random.js";
+export {
+  type Gate,
+  type LoraConfig,
+  type OperatorMode,
+  type RecurrentConfig,
+  recurrentModes,
+  TpttConfig,
+  type TpttConfigOptions,
+} from "./tptt/config.js";
+export type { Decoder } from "./tptt/decoder.js";
+export { getTpttModel, setTrainableParameters } from "./tptt/inject.js";
+export { LCache, type LinearState } from "./tptt/lcache.js";
+export { LinearAttention } from "./tptt/linear-attention.js";
+export { LinearAttentionOp } from "./tptt/linear-attention-op.js";
+export { LiZAttention } from "./tptt/liza-attention.js";
+export { MemoryAsGate } from "./tptt/memory-as-gate.js";
+export { CausalAvgPool1d } from "./tptt/pooling.js";
+export { type FromPretrainedOptions, type GenerateOptions, TpttModel } from "./tptt/tptt-model.js";
+export { unlinearActivation } from "./tptt/unlinear-activation.js";
+export { VirtualTokenExpander } from "./tptt/virtual-token-expander.js";
+export { type TrainingArguments, trainingArguments } from "./train/arguments.js";
+export type { TrainerCallback } from "./train/callback.js";
+export { latestCheckpoint } from "./train/checkpoint-folder.js";
+export { LiZACallback, type LiZACallbackOptions } from "./train/liza-callback.js";
+export { SaveBestModelCallback } from "./train/save-best-model-callback.js";
+export { Trainer, type TrainerOptions, type TrainingResult } from "./train/trainer.js";
