@@ -9,6 +9,7 @@ import {
   mul,
   Parameter,
   reshape,
+  scalar,
   scan,
   slice,
   sum,
@@ -17,6 +18,7 @@ import {
   type Value,
   valueAndGrad,
   vjp,
+  vjpAt,
 } from "../../src/engine/index.js";
 import { evaluate, normal } from "./evaluate.js";
 
@@ -87,6 +89,19 @@ test("a value in the middle of the graph has a gradient, and may be an output it
   // middle = [3, 6] with weight middle, and middle^2 with weight sum(x) = 3: middle + 2 * 3 * middle, times 3 for x.
   expect([...value.f32]).toEqual([21, 42]);
   expect([...inner.f32]).toEqual([63, 126]);
+});
+
+test("vjpAt differentiates a function alone, not what its inputs depend on", async () => {
+  const found = await evaluate(
+    ({ x }) => {
+      // At b = a^2, a b has the partial derivatives b and a; a third input is not used.
+      const [a, b, none] = vjpAt(([a, b]) => [mul(a!, b!)], [x, mul(x, x), x], [scalar(1)]);
+      expect(none).toBeUndefined();
+      return [a!, b!];
+    },
+    { x: Tensor.f32([], [3]) },
+  );
+  expect(found.map((tensor) => tensor.item())).toEqual([9, 3]);
 });
 
 test("a gradient can be differentiated again", async () => {

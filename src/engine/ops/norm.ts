@@ -25,12 +25,12 @@ export const rmsNormOp: Op = defineOp<{ eps: number }>({
     const attrs = { axis: -1, epsilon: { float: eps }, stash_type: 1 };
     e.node("SimplifiedLayerNormalization", [x!, weight ?? ones()], outputs, attrs);
   },
-  grad({ grads: [g], inputs: [x, weight], outputs: [, rms], needs }) {
-    const inverse = cast(rms!, x!.dtype);
-    const normal = mul(x!, inverse);
+  grad({ grads: [g], inputs: [x, weight], outputs: [, inverse], needs }) {
+    const r = cast(inverse!, x!.dtype);
     const gw = weight ? mul(g!, weight) : g!;
-    const toX = () => mul(inverse, sub(gw, mul(normal, mean(mul(gw, normal), [-1], true))));
-    const toWeight = () => sum(mul(g!, normal), g!.shape.map((_, i) => i).slice(0, -1));
+    // dx = r (gw - x r^2 mean(gw x)): written so that what is large is passed over as seldom as possible.
+    const toX = () => mul(sub(gw, mul(x!, mul(mul(r, r), mean(mul(gw, x!), [-1], true)))), r);
+    const toWeight = () => sum(mul(g!, mul(x!, r)), g!.shape.map((_, i) => i).slice(0, -1));
     return [needs[0] ? toX() : undefined, needs[1] ? toWeight() : undefined];
   },
 });
