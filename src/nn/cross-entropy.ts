@@ -2,6 +2,8 @@ import {
   add,
   cast,
   checkpoint,
+  concat,
+  constant,
   customGradient,
   gather,
   greaterEqual,
@@ -17,15 +19,25 @@ import {
   split,
   sub,
   sum,
+  Tensor,
   takeAlong,
   type Value,
+  zeros,
 } from "../engine/index.js";
 
 /** Labels that are not predicted (padding, a masked prompt). */
 export const ignoredLabel = -100;
 
-/** Rows whose logits are held at once: a weight matrix is read once for so many rows, which then costs nothing. */
+/** Logits of at most so many rows are held at once: the head is read once for all of them, which then costs nothing. */
 const sliceRows = 256;
+
+/** Rows that are treated together. */
+interface Slice {
+  /** Hidden states, [n, H]. */
+  readonly x: Value;
+  /** int64 [n] */
+  readonly labels: Value;
+}
 
 /**
  * Sum over rows of the cross entropy between softmax(x W^T) and the labels; rows with a negative label count as 0.
@@ -35,59 +47,63 @@ const sliceRows = 256;
  * @param x hidden states [N, H]. @param head W [V, H]. @param labels int64 [N].
  */
 export function crossEntropySum(x: Value, head: Parameter, labels: Value): Value {
-  const rows = sliceOf(x.shape[0]!);
-  return head.trainable ? trainableHead(x, head, labels, rows) : frozenHead(x, head, labels, rows);
+  const slices = Math.ceil(x.shape[0]! / sliceRows);
+  const padded = padRows({ x, labels }, slices);
+  return head.trainable ? trainableHead(padded, head, slices) : frozenHead(padded, head, slices);
 }
 
-/** The largest divisor of n up to {@link sliceRows}. */
-function sliceOf(n: number): number {
-  let rows = Math.min(n, sliceRows);
-  while (n % rows !== 0) rows--;
-  return rows;
-}
-
-function frozenHead(x: Value, head: Parameter, labels: Value, rows: number): Value {
-  const slices = x.shape[0]! / rows;
-  const hidden = x.shape[1]!;
-  const one = (states: Value, targets: Value) => {
-    const { loss, probabilities, target, counted } = sliceLoss(states, head, targets);
-    const pull = sub(matmul(probabilities, head), gather(head, target));
-    return { loss, gradient: mul(pull, reshape(counted, [-1, 1])) };
+/** The same with rows that do not count, so that all slices are of one size. */
+function padRows({ x, labels }: Slice, slices: number): Slice {
+  const [count, hidden] = x.shape as [number, number];
+  const more = Math.ceil(count / slices) * slices - count;
+  if (more === 0) return { x, labels };
+  const ignored = Tensor.int64([more], Array<number>(more).fill(ignoredLabel));
+  return {
+    x: concat([x, zeros(x.dtype, [more, hidden])], 0),
+    labels: concat([labels, constant(ignored)], 0),
   };
-  if (slices === 1) {
-    const { loss, gradient } = one(x, labels);
-    return customGradient(sum(loss), [x], (g) => [mul(g, gradient)]);
-  }
-  const { rows: results } = scan({
-    carry: [],
-    rows: [reshape(x, [slices, rows, hidden]), reshape(labels, [slices, rows])],
-    body: (_, [states, targets]) => {
-      const { loss, gradient } = one(states!, targets!);
-      return { carry: [], rows: [loss, gradient] };
-    },
-  });
-  const [loss, gradient] = results;
-  return customGradient(sum(loss!), [x], (g) => [mul(g, reshape(gradient!, x.shape))]);
 }
 
-function trainableHead(x: Value, head: Parameter, labels: Value, rows: number): Value {
-  const sizes = Array<number>(x.shape[0]! / rows).fill(rows);
-  const states = split(x, 0, sizes);
+function frozenHead({ x, labels }: Slice, head: Parameter, slices: number): Value {
+  const [count, hidden] = x.shape as [number, number];
+  const one = (slice: Slice) => {
+    const { losses, probabilities, target, counted } = sliceLoss(slice, head);
+    const pull = sub(matmul(probabilities, head), gather(head, target));
+    return [losses, mul(pull, reshape(counted, [-1, 1]))];
+  };
+  const all = () =>
+    scan({
+      carry: [],
+      rows: [reshape(x, [slices, count / slices, hidden]), reshape(labels, [slices, count / slices])],
+      body: (_, [x, labels]) => ({ carry: [], rows: one({ x: x!, labels: labels! }) }),
+    }).rows;
+  const [losses, gradient] = slices === 1 ? one({ x, labels }) : all();
+  return customGradient(sum(losses!), [x], (g) => [mul(g, reshape(gradient!, x.shape))]);
+}
+
+function trainableHead({ x, labels }: Slice, head: Parameter, slices: number): Value {
+  const sizes = Array<number>(slices).fill(x.shape[0]! / slices);
   const targets = split(labels, 0, sizes);
-  const losses = states.map((state, i) =>
-    checkpoint(([s]) => sum(sliceLoss(s!, head, targets[i]!).loss), [state]),
-  );
-  return losses.reduce((a, b) => add(a, b));
+  return split(x, 0, sizes)
+    .map((part, i) =>
+      checkpoint(([x]) => sum(sliceLoss({ x: x!, labels: targets[i]! }, head).losses), [part]),
+    )
+    .reduce((a, b) => add(a, b));
 }
 
-/** Loss by row, [n], and what its gradient is made of. */
-function sliceLoss(states: Value, head: Parameter, labels: Value) {
-  const logits = matmul(states, head, { transB: true });
+/** Losses by row, [n], and what their gradient is made of. */
+function sliceLoss({ x, labels }: Slice, head: Parameter) {
+  const logits = matmul(x, head, { transB: true });
   const probabilities = softmax(logits);
   const target = maximum(labels, 0);
-  const counted = cast(greaterEqual(labels, 0), states.dtype);
-  // log sum exp(l) = l_j - log p_j for every j; the largest has the p that cannot underflow.
-  const logSum = sub(max(logits, [1]), log(max(probabilities, [1])));
-  const chosen = reshape(takeAlong(logits, reshape(target, [-1, 1]), 1), [-1]);
-  return { loss: mul(sub(logSum, chosen), counted), probabilities, target, counted };
+  const counted = cast(greaterEqual(labels, 0), x.dtype);
+  const chosen = takeAlong(logits, reshape(target, [-1, 1]), 1);
+  const losses = mul(reshape(sub(logSumExp(logits, probabilities), chosen), [-1]), counted);
+  return { losses, probabilities, target, counted };
+}
+
+/** log sum exp of each row, [n, 1]: l_j - log p_j for every j, and the largest has the p that cannot underflow. */
+function logSumExp(logits: Value, probabilities: Value): Value {
+  const value = sub(max(logits, [1], true), log(max(probabilities, [1], true)));
+  return customGradient(value, [logits], (g) => [mul(g, probabilities)]);
 }

@@ -1,5 +1,6 @@
 import type { Parameter, Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
+import { isMissingFile } from "../io/json-file.js";
 import { writeSafetensors } from "../io/safetensors.js";
 import { openSafetensors } from "../io/weight-source.js";
 
@@ -7,12 +8,15 @@ import { openSafetensors } from "../io/weight-source.js";
 export const adapterFile = "adapter_model.safetensors";
 
 /**
- * Writes trained weights as Python does: named by the whole model without its wrappers, LoRA matrices as PEFT's
- * adapter `default`.
+ * Writes trained weights as Python does: named by the whole model without its wrappers. With LoRA the model lies one
+ * level down, in PEFT's, and the matrices belong to its adapter `default`.
  *
- * @param path the file.
+ * @param tensors by their paths in the model. @param path the file.
  */
 export async function saveTpttSafetensors(tensors: ReadonlyMap<string, Tensor>, path: string): Promise<void> {
+  const root = [...tensors.keys()].some(isLora) ? "model." : "";
+  const fileName = (name: string) =>
+    root + (isLora(name) ? name.replace(/\.weight$/, ".default.weight") : name);
   await writeSafetensors(path, new Map([...tensors].map(([name, tensor]) => [fileName(name), tensor])));
 }
 
@@ -31,20 +35,19 @@ export async function loadTpttSafetensors(
     const stored = new Map([...source.tensors.keys()].map((name) => [canonical(name), name]));
     const tensors = new Map<string, Tensor>();
     for (const { name, shape } of parameters) {
-      const key = canonical(name);
-      const found = stored.get(key);
+      const found = stored.get(canonical(name));
       if (found === undefined) {
         throw new InputError(
-          `${path}: tensor ${fileName(name)}`,
-          "is missing; the adapter belongs to another configuration",
+          `${path}: tensor ${name}`,
+          "is missing; the file belongs to another configuration",
         );
       }
-      stored.delete(key);
+      stored.delete(canonical(name));
       const tensor = await source.read(found);
       if (String(tensor.shape) !== String(shape)) {
         throw new InputError(
           `${path}: tensor ${found}`,
-          `is [${tensor.shape}], the configuration asks for [${shape}]`,
+          `is [${tensor.shape}], the configuration asks for [${shape}]; check lora_config`,
         );
       }
       tensors.set(name, tensor);
@@ -61,16 +64,27 @@ export async function loadTpttSafetensors(
   }
 }
 
-const isLora = (name: string): boolean => /\.lora_[AB]\.weight$/.test(name);
+/** Names of the base model's own parameters that a file of trained weights holds: none without such a file. */
+export async function trainedBaseParameters(path: string): Promise<string[]> {
+  const source = await openSafetensors(path).catch((error: unknown) => {
+    if (isMissingFile(error)) return undefined;
+    throw error;
+  });
+  if (!source) return [];
+  const names = [...source.tensors.keys()].map(unwrapped);
+  await source.close();
+  const root = names.some(isLora) ? /^model\./ : "";
+  return names.filter((name) => !isLora(name)).map((name) => name.replace(root, ""));
+}
 
-/** PEFT puts the model one level down, and names its adapter. */
-const fileName = (name: string): string =>
-  isLora(name) ? `model.${name.replace(/\.weight$/, ".default.weight")}` : name;
+const isLora = (name: string): boolean => /\.lora_[AB]\.(?:default\.)?weight$/.test(name);
 
-/** What is left of a name when every wrapper's part is taken away. */
+/** A name without what Python and LiZA wrap around the module that it belongs to. */
+const unwrapped = (name: string): string =>
+  name.replace(/^(?:tptt_model\.|base_model\.)+/, "").replace(".base_attn.", ".");
+
+/** What is left of a name whatever it is wrapped in. */
 const canonical = (name: string): string =>
-  name
-    .replace(/^(?:tptt_model\.|base_model\.)+/, "")
+  unwrapped(name)
     .replace(/^(?:model\.)+/, "")
-    .replace(".base_attn.", ".")
     .replace(/\.default\.weight$/, ".weight");

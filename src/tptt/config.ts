@@ -203,12 +203,25 @@ export class TpttConfig {
 
   /** The same configuration with some options changed. */
   with(options: TpttConfigOptions): TpttConfig {
-    return TpttConfig.parse({ ...this.fields, ...(snakeCase(options) as JsonObject) }, "TpttConfig");
+    const changes = snakeCase(options) as JsonObject;
+    const fields = { ...this.fields, ...changes };
+    if (changes.lora_config && this.loraConfig) {
+      fields.lora_config = {
+        ...(this.fields.lora_config as JsonObject),
+        ...(changes.lora_config as JsonObject),
+      };
+    }
+    const operator = Object.entries(changes).filter(([name]) => name in recurrentSchema.shape);
+    if (operator.length > 0) {
+      fields.recurrent_config = { ...recurrentFields(this.recurrentConfig), ...Object.fromEntries(operator) };
+      fields.operator_mode = changes.operator_mode;
+    }
+    return TpttConfig.parse(fields, "TpttConfig");
   }
 
   /** The fields as they are written to `config.json`, over those of the base model. */
   toJson(baseConfig: JsonObject): JsonObject {
-    const { recurrentConfig: r, loraConfig: lora } = this;
+    const { loraConfig: lora } = this;
     return {
       ...baseConfig,
       ...this.fields,
@@ -223,13 +236,7 @@ export class TpttConfig {
       target_modules_names: this.targetModulesNames,
       operator_mode: this.operatorMode ?? null,
       operator_form: this.operatorForm,
-      recurrent_config: {
-        order: r.order,
-        alpha_gate: r.alphaGate,
-        beta_gate: r.betaGate,
-        linear: r.linear,
-        trick: r.trick,
-      },
+      recurrent_config: recurrentFields(this.recurrentConfig),
       max_self_attn_length: this.maxSelfAttnLength ?? null,
       base_scale_attn: this.baseScaleAttn,
       mag_weight: this.magWeight,
@@ -240,6 +247,7 @@ export class TpttConfig {
       disable_linear_attn: this.disableLinearAttn,
       lora_config: lora
         ? {
+            ...(this.fields.lora_config as JsonObject),
             peft_type: "LORA",
             task_type: "CAUSAL_LM",
             r: lora.r,
@@ -252,6 +260,15 @@ export class TpttConfig {
     };
   }
 }
+
+/** The operator's fields as they are on disk. */
+const recurrentFields = ({ order, alphaGate, betaGate, linear, trick }: RecurrentConfig) => ({
+  order,
+  alpha_gate: alphaGate,
+  beta_gate: betaGate,
+  linear,
+  trick,
+});
 
 /** Options in camelCase as the fields that they are on disk. */
 function snakeCase(value: unknown): unknown {

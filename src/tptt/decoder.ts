@@ -1,21 +1,15 @@
 import { type Params, Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
-import {
-  compileDecoding,
-  type DecodingShape,
-  type MemoryMode,
-  pastTypes,
-  type TitanParts,
-} from "./graphs.js";
+import { compileDecoding, type DecodingShape, pastTypes } from "./decoding-graph.js";
+import type { GraphCache } from "./graph-cache.js";
 import { Rings } from "./key-value-rings.js";
 import { LCache } from "./lcache.js";
+import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
 
 /** Tokens are fed in blocks of one of these sizes: a graph for each. */
 const blockSizes = [1, 64] as const;
 /** The smallest ring of keys and values of a layer with global attention; it doubles as the sequence grows. */
 const smallestRing = 256;
-
-type DecodingGraph = Awaited<ReturnType<typeof compileDecoding>>;
 
 /** The settings of a titan that decoding follows. */
 export interface DecoderSettings {
@@ -23,8 +17,6 @@ export interface DecoderSettings {
   /** mu; ignored unless both paths are in the graph. */
   readonly magWeight: number;
   readonly params: Params;
-  /** The longest sequence the model knows positions for. */
-  readonly maxLength: number;
 }
 
 /**
@@ -73,10 +65,11 @@ export class Decoder {
    */
   async read(rows: readonly (readonly number[])[]): Promise<(Float32Array | undefined)[]> {
     const longest = Math.max(...rows.map((row, i) => this.#seen[i]! + row.length));
-    if (longest > this.#settings.maxLength) {
+    const limit = longestSequence(this.#parts, this.#settings.mode);
+    if (longest > limit) {
       throw new InputError(
         "length",
-        `is ${longest} tokens, the model knows positions up to ${this.#settings.maxLength}; shorten the prompt or max_new_tokens`,
+        `is ${longest} tokens, the model knows positions up to ${limit}; shorten the prompt or max_new_tokens`,
       );
     }
     this.#rings = this.#rings.grownTo(longest);
@@ -96,7 +89,7 @@ export class Decoder {
     const batch = rows.length;
     const { mode, magWeight, params } = this.#settings;
     const shape = this.#shape(length);
-    const graph = await this.#graphs.get(this.#parts, shape);
+    const graph = await this.#graphs.get("decoding", shape, () => compileDecoding(this.#parts, shape));
     const inputIds = Tensor.zeros("int64", [batch, length]);
     const mask = Tensor.zeros("bool", [batch, length]);
     for (const [i, row] of rows.entries()) {
@@ -123,26 +116,6 @@ export class Decoder {
 
   #shape(length: number): DecodingShape {
     return { batch: this.#seen.length, length, mode: this.#settings.mode, slots: this.#rings.slots };
-  }
-}
-
-/** Keeps compiled decoding graphs. */
-export class GraphCache {
-  readonly #graphs = new Map<string, Promise<DecodingGraph>>();
-
-  get(parts: TitanParts, shape: DecodingShape): Promise<DecodingGraph> {
-    const key = JSON.stringify(shape);
-    let graph = this.#graphs.get(key);
-    if (!graph) {
-      graph = compileDecoding(parts, shape);
-      this.#graphs.set(key, graph);
-    }
-    return graph;
-  }
-
-  async release(): Promise<void> {
-    for (const graph of this.#graphs.values()) await (await graph).release();
-    this.#graphs.clear();
   }
 }
 

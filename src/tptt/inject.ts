@@ -62,10 +62,13 @@ const projections = [
 /**
  * Gives every linear layer that the config names a trainable low-rank update.
  *
- * @returns the new layers in order.
+ * @returns the new layers in order, and those of the names that were found.
  * @throws InputError when a named layer does not exist.
  */
-export function injectLora(model: Module, { r, loraAlpha, targetModules }: LoraConfig): LoraLinear[] {
+export function injectLora(
+  model: Module,
+  { r, loraAlpha, targetModules }: LoraConfig,
+): { layers: LoraLinear[]; targetModules: string[] } {
   const targets = targetModules ?? projections;
   const found = new Set<string>();
   const layers: LoraLinear[] = [];
@@ -86,7 +89,7 @@ export function injectLora(model: Module, { r, loraAlpha, targetModules }: LoraC
       `names ${missing ?? "nothing"}, which no linear layer of this model is called; it has ${[...known].join(", ")}`,
     );
   }
-  return layers;
+  return { layers, targetModules: [...found] };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Tensor } from "../engine/index.js";
-import { type MemoryMode, softmaxLayers, type TitanParts } from "./graphs.js";
+import { type MemoryMode, softmaxLayers, type TitanParts } from "./titan-parts.js";
 
 /** One layer's part, [B, Hkv, slots, D] each. */
 interface Ring {

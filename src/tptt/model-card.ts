@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { TpttConfig } from "./config.js";
 
 /** The README of a saved titan, with the hub's metadata header. */
-export function modelCard(config: TpttConfig, magWeight: number): string {
+export function modelCard(config: TpttConfig): string {
   const { recurrentConfig: r, loraConfig: lora } = config;
   const base = basename(config.baseModelName);
   return `---
@@ -18,7 +18,7 @@ projections, mixed with softmax attention by a gate (TPTT, [arXiv 2506.17671](ht
 | | |
 |---|---|
 | operator | ${config.operatorMode ?? "custom"}: order ${r.order}, trick ${r.trick}, alpha gate ${r.alphaGate}, beta gate ${r.betaGate}, ${r.linear ? "linear" : "not linear"} |
-| memory's share (mu) | ${magWeight} |
+| memory's share (mu) | ${config.magWeight} |
 | fine-tuning | ${lora ? `LoRA, r ${lora.r}, alpha ${lora.loraAlpha}` : "none"} |
 
 \`\`\`sh

@@ -1,31 +1,29 @@
-import { mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type FrozenWeights, type Parameter, type Params, Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import { generateTokens } from "../generate/generate.js";
 import { createTokenSampler } from "../generate/sampling.js";
-import { writeFileAtomic } from "../io/atomic-file.js";
-import { type JsonObject, readJsonFile } from "../io/json-file.js";
+import type { JsonObject } from "../io/json-file.js";
 import type { Tokenizer } from "../io/tokenizer.js";
 import type { CausalLm } from "../models/causal-lm.js";
 import { openCheckpoint } from "../models/checkpoint.js";
 import { initialTensors } from "../nn/init.js";
 import { nameParameters } from "../nn/module.js";
 import { Random } from "../random.js";
-import { adapterFile, loadTpttSafetensors, saveTpttSafetensors } from "./adapter-file.js";
+import { adapterFile, loadTpttSafetensors, trainedBaseParameters } from "./adapter-file.js";
 import { TpttConfig, type TpttConfigOptions } from "./config.js";
-import { Decoder, GraphCache } from "./decoder.js";
+import { Decoder } from "./decoder.js";
+import { GraphCache } from "./graph-cache.js";
+import { getTpttModel, injectLora, setTrainableParameters } from "./inject.js";
 import {
   compileLogits,
   compileLoss,
   compileLossAndGrad,
-  type MemoryMode,
   type SequenceShape,
-  type TitanParts,
   type TrainingShape,
-} from "./graphs.js";
-import { getTpttModel, injectLora, setTrainableParameters } from "./inject.js";
-import { modelCard } from "./model-card.js";
+} from "./sequence-graphs.js";
+import { locateBase, readTitanConfig, writeTitan } from "./titan-folder.js";
+import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
 
 /** Options of {@link TpttModel.fromPretrained}: those of {@link TpttConfig}, and how the model is put up. */
 export interface FromPretrainedOptions extends TpttConfigOptions {
@@ -77,7 +75,7 @@ export interface TpttModelParts {
   readonly tokenizer?: Tokenizer | undefined;
   /** Tokens that end a text. */
   readonly eosTokenIds?: readonly number[];
-  /** Parts of the names of base parameters that are trained as they are; none by default. */
+  /** Parts of the names of base parameters that are trained themselves; none by default. */
   readonly trainablePatterns?: readonly string[];
 }
 
@@ -103,8 +101,7 @@ export class TpttModel {
   /** Leaves the memories out: the base model, with LoRA if there is one. */
   disableLinearAttn: boolean;
   readonly #parts: TitanParts;
-  readonly #graphs = new Map<string, Promise<{ release(): Promise<void> }>>();
-  readonly #decodingGraphs = new GraphCache();
+  readonly #graphs = new GraphCache();
 
   /** Titanizes a base model; `params` must be set before it runs ({@link TpttModel.initializeParams}). */
   constructor({
@@ -116,7 +113,6 @@ export class TpttModel {
     eosTokenIds = [],
     trainablePatterns = [],
   }: TpttModelParts) {
-    this.config = config;
     this.baseConfig = baseConfig;
     this.tokenizer = tokenizer;
     this.eosTokenIds = eosTokenIds;
@@ -124,9 +120,11 @@ export class TpttModel {
     this.disableLinearAttn = config.disableLinearAttn;
     const { linearCache, wrapped } = getTpttModel(base, config);
     setTrainableParameters(base, trainablePatterns);
-    const lora = config.loraConfig ? injectLora(base, config.loraConfig) : [];
+    const lora = config.loraConfig && injectLora(base, config.loraConfig);
     nameParameters(base);
-    this.#parts = { base, wrapped, lora, linearCache, frozen };
+    // Python's defaults differ: what is saved names the layers.
+    this.config = lora ? config.with({ loraConfig: { targetModules: lora.targetModules } }) : config;
+    this.#parts = { base, wrapped, lora: lora?.layers ?? [], linearCache, frozen };
     this.trainable = [...new Set([...base.namedParameters()].map(([, p]) => p))].filter((p) => p.trainable);
   }
 
@@ -141,20 +139,23 @@ export class TpttModel {
     path: string,
     { seed = 0, ...options }: FromPretrainedOptions = {},
   ): Promise<TpttModel> {
-    const saved = await readSavedConfig(path);
-    const config = saved
-      ? saved.with(options)
-      : TpttConfig.from({ ...options, baseModelName: resolve(path) });
-    const checkpoint = await openCheckpoint(saved ? await locateBase(config, path) : path);
-    try {
-      const { config: baseConfig, model: base, eosTokenIds } = checkpoint;
-      const [frozen, tokenizer] = [await checkpoint.load(), await checkpoint.tokenizer()];
-      const model = new TpttModel({ config, baseConfig, base, frozen, tokenizer, eosTokenIds });
-      if (saved) await model.loadParams(join(path, adapterFile));
-      else model.initializeParams(seed);
+    const saved = await readTitanConfig(path);
+    if (!saved) {
+      const model = await open(path, TpttConfig.from({ ...options, baseModelName: resolve(path) }));
+      model.initializeParams(seed);
       return model;
-    } finally {
-      await checkpoint.close();
+    }
+    const config = saved.with(options);
+    const baseModelName = await locateBase(config, path);
+    const adapter = join(path, adapterFile);
+    const trained = await trainedBaseParameters(adapter);
+    const model = await open(baseModelName, config.with({ baseModelName }), trained);
+    try {
+      await model.loadParams(adapter);
+      return model;
+    } catch (error) {
+      await model.dispose();
+      throw error;
     }
   }
 
@@ -190,7 +191,7 @@ export class TpttModel {
    */
   async forward(inputs: ForwardInputs): Promise<{ logits: Tensor; loss?: number }> {
     const shape = this.#shapeOf(inputs, this.memoryMode);
-    const graph = await this.#graph("logits", shape, () => compileLogits(this.#parts, shape));
+    const graph = await this.#graphs.get("logits", shape, () => compileLogits(this.#parts, shape));
     const logits = await graph.run({ ...this.#feeds(inputs, shape), params: this.params });
     if (!inputs.labels) return { logits };
     const { lossSum, targets } = await this.loss({ ...inputs, labels: inputs.labels });
@@ -200,7 +201,7 @@ export class TpttModel {
   /** The sum of a batch's next-token losses, and how many tokens were predicted. */
   async loss(batch: LabeledInputs): Promise<{ lossSum: number; targets: number }> {
     const shape = this.#shapeOf(batch, this.memoryMode);
-    const graph = await this.#graph("loss", shape, () => compileLoss(this.#parts, shape));
+    const graph = await this.#graphs.get("loss", shape, () => compileLoss(this.#parts, shape));
     const loss = await graph.run({ ...this.#feeds(batch, shape), labels: batch.labels, params: this.params });
     return { lossSum: loss.item(), targets: countTargets(batch.labels) };
   }
@@ -214,7 +215,7 @@ export class TpttModel {
     const mode = this.disableLinearAttn ? "off" : "mixed";
     const dropout = this.config.loraConfig?.loraDropout ?? 0;
     const shape: TrainingShape = { ...this.#shapeOf(batch, mode), dropout, checkpointing };
-    const graph = await this.#graph("grad", shape, () => compileLossAndGrad(this.#parts, shape));
+    const graph = await this.#graphs.get("grad", shape, () => compileLossAndGrad(this.#parts, shape));
     const { value, grads } = await graph.run({
       ...this.#feeds(batch, shape),
       labels: batch.labels,
@@ -224,15 +225,21 @@ export class TpttModel {
     return { lossSum: value.item(), targets: countTargets(batch.labels), grads };
   }
 
-  /** A reader with a memory of its own for `batch` sequences. */
+  /**
+   * A reader with a memory of its own for `batch` sequences.
+   *
+   * @throws InputError when the memories look ahead.
+   */
   decoder(batch = 1): Decoder {
+    if (this.config.bidirectional && this.memoryMode !== "off") {
+      throw new InputError("bidirectional", "is true: memories that look ahead cannot continue a text");
+    }
     const settings = {
       mode: this.memoryMode,
       magWeight: this.magWeight,
       params: this.params,
-      maxLength: this.base.config.maxPositionEmbeddings,
     };
-    return new Decoder(this.#parts, batch, settings, this.#decodingGraphs);
+    return new Decoder(this.#parts, batch, settings, this.#graphs);
   }
 
   /** Continues a prompt, piece by piece. @throws InputError for an impossible option. */
@@ -260,34 +267,21 @@ export class TpttModel {
     return text;
   }
 
-  /**
-   * Writes the titan into a folder: `config.json`, the trained weights, the tokenizer, PEFT's adapter config and a
-   * README. The base model is not copied; the config names it. Every file appears whole or not at all, the config last.
-   */
+  /** Writes the titan, as it is now, into a folder; the base model is not copied. See {@link writeTitan}. */
   async savePretrained(folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true });
-    const json = this.config
-      .with({ magWeight: this.magWeight, disableLinearAttn: this.disableLinearAttn })
-      .toJson(this.baseConfig);
-    const tensors = new Map(this.trainable.map(({ name }) => [name, this.params[name]!]));
-    if (tensors.size > 0) await saveTpttSafetensors(tensors, join(folder, adapterFile));
-    await this.tokenizer?.save(folder);
-    const write = (file: string, content: JsonObject) =>
-      writeFileAtomic(join(folder, file), `${JSON.stringify(content, null, 2)}\n`);
-    if (json.lora_config)
-      await write("adapter_config.json", {
-        ...(json.lora_config as JsonObject),
-        base_model_name_or_path: json.base_model_name,
-      });
-    await writeFileAtomic(join(folder, "README.md"), modelCard(this.config, this.magWeight));
-    await write("config.json", json);
+    const { baseConfig, params, tokenizer, magWeight, disableLinearAttn } = this;
+    const parameters = [...this.base.namedParameters()];
+    const trained = this.trainable.map((parameter) => {
+      const [path] = parameters.find(([, other]) => other === parameter)!;
+      return [path, params[parameter.name]!] as const;
+    });
+    const config = this.config.with({ magWeight, disableLinearAttn });
+    await writeTitan(folder, { config, baseConfig, tensors: new Map(trained), tokenizer });
   }
 
   /** Frees sessions and weights. */
   async dispose(): Promise<void> {
-    for (const graph of this.#graphs.values()) await (await graph).release();
-    this.#graphs.clear();
-    await this.#decodingGraphs.release();
+    await this.#graphs.release();
     await this.#parts.frozen.dispose();
   }
 
@@ -303,7 +297,7 @@ export class TpttModel {
 
   #shapeOf({ inputIds, attentionMask }: ForwardInputs, mode: MemoryMode): SequenceShape {
     const [batch, length] = inputIds.shape as [number, number];
-    const longest = this.base.config.maxPositionEmbeddings;
+    const longest = longestSequence(this.#parts, mode);
     if (length > longest) {
       throw new InputError(
         "max_length",
@@ -322,45 +316,28 @@ export class TpttModel {
       new Tensor("bool", [batch, length], Uint8Array.from(attentionMask.data, Number));
     return { inputIds, mu: Tensor.scalar(this.magWeight), ...(mask ? { mask } : {}) };
   }
+}
 
-  /** The compiled graph of a kind and shape, made when it is first asked for. */
-  #graph<T extends { release(): Promise<void> }>(
-    kind: string,
-    shape: object,
-    make: () => Promise<T>,
-  ): Promise<T> {
-    const key = `${kind} ${JSON.stringify(shape)}`;
-    let graph = this.#graphs.get(key) as Promise<T> | undefined;
-    if (!graph) {
-      graph = make();
-      this.#graphs.set(key, graph);
+/** Builds a titan over the base model at a path, its trained weights not yet set. */
+async function open(
+  path: string,
+  config: TpttConfig,
+  trainablePatterns: readonly string[] = [],
+): Promise<TpttModel> {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    const { config: baseConfig, model: base, eosTokenIds } = checkpoint;
+    const tokenizer = await checkpoint.tokenizer();
+    const frozen = await checkpoint.load();
+    try {
+      return new TpttModel({ config, baseConfig, base, frozen, tokenizer, eosTokenIds, trainablePatterns });
+    } catch (error) {
+      await frozen.dispose();
+      throw error;
     }
-    return graph;
+  } finally {
+    await checkpoint.close();
   }
-}
-
-/** A saved titan's config; undefined when the path is a base model. */
-async function readSavedConfig(path: string): Promise<TpttConfig | undefined> {
-  if (!(await isFolder(path))) return undefined;
-  const where = join(path, "config.json");
-  const fields = await readJsonFile(where);
-  if (fields.model_type !== "tptt") return undefined;
-  if (!("operator_form" in fields)) {
-    throw new InputError(
-      `${where}: operator_form`,
-      "is missing: Python wrote this titan, and its operator is not supported yet",
-    );
-  }
-  return TpttConfig.parse(fields, where);
-}
-
-/** The base model's path: as it was given, or beside the titan. */
-async function locateBase({ baseModelName }: TpttConfig, folder: string): Promise<string> {
-  for (const path of [baseModelName, join(folder, baseModelName)]) if (await exists(path)) return path;
-  throw new InputError(
-    `${join(folder, "config.json")}: base_model_name`,
-    `is ${baseModelName}, which does not exist; put the base model there, or change the field to its path`,
-  );
 }
 
 /** Whether no row has a real token after a padded one. */
@@ -381,15 +358,3 @@ function countTargets(labels: Tensor): number {
   for (let i = 0; i < labels.size; i++) if (i % length !== 0 && Number(labels.data[i]) >= 0) targets++;
   return targets;
 }
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
-
-const isFolder = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );

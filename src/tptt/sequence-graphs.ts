@@ -1,0 +1,105 @@
+import {
+  add,
+  compile,
+  concat,
+  constant,
+  reshape,
+  slice,
+  Tensor,
+  type TypeInfo,
+  type Value,
+  valueAndGrad,
+} from "../engine/index.js";
+import { crossEntropySum, ignoredLabel } from "../nn/cross-entropy.js";
+import { ForwardContext } from "../nn/forward-context.js";
+import { type MemoryMode, setMode, type TitanParts } from "./titan-parts.js";
+
+/** The static side of a graph over whole sequences. */
+export interface SequenceShape {
+  readonly batch: number;
+  readonly length: number;
+  /** Whether the graph takes an attention mask. Causal graphs do without where padding is on the right. */
+  readonly masked: boolean;
+  readonly mode: MemoryMode;
+}
+
+const scalarType: TypeInfo = { dtype: "f32", shape: [] };
+const int64 = (...shape: number[]): TypeInfo => ({ dtype: "int64", shape });
+
+const sequenceInputs = ({ batch, length, masked }: SequenceShape) => ({
+  inputIds: int64(batch, length),
+  ...(masked ? { mask: { dtype: "bool", shape: [batch, length] } as TypeInfo } : {}),
+  mu: scalarType,
+});
+
+type SequenceInputs = { readonly inputIds: Value; readonly mask?: Value; readonly mu: Value };
+
+/** Final hidden states, [B, S, hidden]. */
+function hiddenStates(
+  parts: TitanParts,
+  shape: SequenceShape,
+  inputs: SequenceInputs,
+  checkpointing = false,
+): Value {
+  setMode(parts, shape.mode, inputs.mu);
+  const { batch, length } = shape;
+  return parts.base.forward(
+    inputs.inputIds,
+    new ForwardContext({ batch, length, mask: inputs.mask, checkpointing }),
+  );
+}
+
+/** The sum of the next-token losses over all labels that are not -100. */
+function lossSum(parts: TitanParts, hidden: Value, labels: Value): Value {
+  const [batch, length, dim] = hidden.shape as [number, number, number];
+  const none = constant(Tensor.int64([batch, 1], Array<number>(batch).fill(ignoredLabel)));
+  const next = concat([slice(labels, 1, 1, length), none], 1);
+  return crossEntropySum(
+    reshape(hidden, [batch * length, dim]),
+    parts.base.head,
+    reshape(next, [batch * length]),
+  );
+}
+
+/** Compiles token ids to logits, [B, S, vocab]. */
+export function compileLogits(parts: TitanParts, shape: SequenceShape) {
+  const logits = (inputs: SequenceInputs) => parts.base.logits(hiddenStates(parts, shape, inputs));
+  return compile(logits, { inputs: sequenceInputs(shape), frozen: parts.frozen });
+}
+
+/** Compiles the sum of a batch's losses. */
+export function compileLoss(parts: TitanParts, shape: SequenceShape) {
+  return compile(
+    ({ labels, ...inputs }: SequenceInputs & { labels: Value }) =>
+      lossSum(parts, hiddenStates(parts, shape, inputs), labels),
+    { inputs: { ...sequenceInputs(shape), labels: int64(shape.batch, shape.length) }, frozen: parts.frozen },
+  );
+}
+
+/** What a training graph has beside its shape. */
+export interface TrainingShape extends SequenceShape {
+  readonly dropout: number;
+  readonly checkpointing: boolean;
+}
+
+/** Compiles the sum of a batch's losses, with its gradient by parameter name. */
+export function compileLossAndGrad(parts: TitanParts, shape: TrainingShape) {
+  const inputs = {
+    ...sequenceInputs(shape),
+    labels: int64(shape.batch, shape.length),
+    ...(shape.dropout > 0 ? { seed: int64() } : {}),
+  };
+  const loss = valueAndGrad(
+    ({ labels, seed, ...inputs }: SequenceInputs & { labels: Value; seed?: Value }) => {
+      for (const [i, layer] of parts.lora.entries()) {
+        layer.dropout = seed && { rate: shape.dropout, seed: add(seed, i) };
+      }
+      try {
+        return lossSum(parts, hiddenStates(parts, shape, inputs, shape.checkpointing), labels);
+      } finally {
+        for (const layer of parts.lora) layer.dropout = undefined;
+      }
+    },
+  );
+  return compile(loss, { inputs, frozen: parts.frozen });
+}

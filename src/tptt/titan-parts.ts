@@ -1,0 +1,42 @@
+import type { FrozenWeights, Value } from "../engine/index.js";
+import type { CausalLm } from "../models/causal-lm.js";
+import type { Attention } from "../nn/attention.js";
+import type { LoraLinear } from "../nn/lora.js";
+import type { LCache } from "./lcache.js";
+import type { LiZAttention } from "./liza-attention.js";
+
+/** Which of a titan's two paths a graph has: the base model alone, both, or the memory alone. */
+export type MemoryMode = "off" | "mixed" | "only";
+
+/** The symbolic side of a titan. */
+export interface TitanParts {
+  readonly base: CausalLm;
+  readonly wrapped: readonly LiZAttention[];
+  readonly lora: readonly LoraLinear[];
+  readonly linearCache: LCache;
+  readonly frozen: FrozenWeights;
+}
+
+/** Sets, for the trace that follows, which paths are in the graph, and mu. */
+export function setMode(parts: TitanParts, mode: MemoryMode, mu: Value): void {
+  setPaths(parts, mode);
+  parts.linearCache.reset();
+  for (const layer of parts.wrapped) layer.memoryGate.magWeight = mode === "only" ? 1 : mu;
+}
+
+/** The attention layers that look back on keys and values, with the windows that they have in this mode. */
+export function softmaxLayers(parts: TitanParts, mode: MemoryMode): Attention[] {
+  setPaths(parts, mode);
+  const layers = parts.base.attentions().map(([, layer]) => layer);
+  return mode === "only" ? layers.filter((layer) => !parts.wrapped.some((liza) => liza === layer)) : layers;
+}
+
+function setPaths({ wrapped }: TitanParts, mode: MemoryMode): void {
+  for (const layer of wrapped) layer.disableLinearAttn = mode === "off";
+}
+
+/** The longest sequence that a titan can read: without softmax attention nothing depends on positions. */
+export function longestSequence(parts: TitanParts, mode: MemoryMode): number {
+  const limited = softmaxLayers(parts, mode).length > 0;
+  return limited ? parts.base.config.maxPositionEmbeddings : Number.POSITIVE_INFINITY;
+}

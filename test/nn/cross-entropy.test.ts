@@ -1,0 +1,121 @@
+import { describe, expect, test } from "vitest";
+import { compile, FrozenWeights, gradients, parameter, Tensor, type Value } from "../../src/engine/index.js";
+import { crossEntropySum, ignoredLabel } from "../../src/nn/cross-entropy.js";
+import { Random } from "../../src/random.js";
+
+interface Case {
+  /** [N, hidden] */
+  readonly x: Tensor;
+  /** [vocab, hidden] */
+  readonly head: Tensor;
+  readonly labels: readonly number[];
+}
+
+function randomCase(rows: number, { vocab = 13, hidden = 6, scale = 1 } = {}): Case {
+  const random = Random.for(0, "cross-entropy", rows, vocab);
+  const normal = (...shape: [number, number]) =>
+    Tensor.f32(
+      shape,
+      Array.from({ length: shape[0] * shape[1] }, () => scale * random.normal()),
+    );
+  const labels = Array.from({ length: rows }, () =>
+    random.below(4) === 0 ? ignoredLabel : random.below(vocab),
+  );
+  return { x: normal(rows, hidden), head: normal(vocab, hidden), labels };
+}
+
+/** Loss and gradients by the plain formula in float64. */
+function reference({ x, head, labels }: Case) {
+  const [vocab, hidden] = head.shape as [number, number];
+  const gradX = new Float64Array(x.size);
+  const gradHead = new Float64Array(head.size);
+  let loss = 0;
+  for (const [row, label] of labels.entries()) {
+    if (label < 0) continue;
+    const logits = Array.from({ length: vocab }, (_, v) => {
+      let logit = 0;
+      for (let i = 0; i < hidden; i++) logit += x.f32[row * hidden + i]! * head.f32[v * hidden + i]!;
+      return logit;
+    });
+    const largest = Math.max(...logits);
+    const logSum = largest + Math.log(logits.reduce((sum, l) => sum + Math.exp(l - largest), 0));
+    loss += logSum - logits[label]!;
+    for (const [v, logit] of logits.entries()) {
+      const pull = Math.exp(logit - logSum) - Number(v === label);
+      for (let i = 0; i < hidden; i++) {
+        gradX[row * hidden + i]! += pull * head.f32[v * hidden + i]!;
+        gradHead[v * hidden + i]! += pull * x.f32[row * hidden + i]!;
+      }
+    }
+  }
+  return { loss, gradX, gradHead };
+}
+
+async function run({ x, head, labels }: Case, trainable: boolean) {
+  const weight = parameter(...head.shape);
+  weight.name = "head";
+  weight.trainable = trainable;
+  const frozen = await FrozenWeights.create();
+  await frozen.add("head", head);
+  const fn = ({ x, labels }: { x: Value; labels: Value }) => {
+    const loss = crossEntropySum(x, weight, labels);
+    const [gradX, gradHead] = gradients(loss, trainable ? [x, weight] : [x]);
+    return { loss, gradX: gradX!, ...(gradHead ? { gradHead } : {}) };
+  };
+  const inputs = {
+    x: { dtype: "f32", shape: x.shape },
+    labels: { dtype: "int64", shape: [labels.length] },
+  } as const;
+  const step = await compile(fn, { inputs, frozen, threads: 1 });
+  const result = await step.run({ x, labels: Tensor.int64([labels.length], labels), params: { head } });
+  await step.release();
+  await frozen.dispose();
+  return result as { loss: Tensor; gradX: Tensor; gradHead?: Tensor };
+}
+
+describe.each([false, true])("crossEntropySum with a trainable head: %s", (trainable) => {
+  // 256 rows are one slice; 257 and 600 do not divide into slices of one size.
+  test.each([1, 7, 256, 257, 512, 600])("equals the plain formula for %i rows", async (rows) => {
+    const given = randomCase(rows);
+    const expected = reference(given);
+    const { loss, gradX, gradHead } = await run(given, trainable);
+    expect(loss.item() / expected.loss).toBeCloseTo(1, 5);
+    expect(gradX).toBeCloseToTensor(expected.gradX, { atol: 1e-5 });
+    if (trainable) expect(gradHead!).toBeCloseToTensor(expected.gradHead, { rtol: 1e-4, atol: 1e-4 });
+  });
+
+  test("stays exact where the label's probability is far below the smallest number", async () => {
+    const given = randomCase(40, { scale: 12 });
+    const losses = given.labels.map(
+      (label, row) =>
+        reference({ ...given, labels: given.labels.map((_, i) => (i === row ? label : -100)) }).loss,
+    );
+    expect(Math.max(...losses)).toBeGreaterThan(300);
+    const expected = reference(given);
+    const { loss, gradX, gradHead } = await run(given, trainable);
+    expect(loss.item() / expected.loss).toBeCloseTo(1, 5);
+    expect(gradX).toBeCloseToTensor(expected.gradX, { rtol: 1e-4, atol: 1e-3 });
+    if (trainable) expect(gradHead!).toBeCloseToTensor(expected.gradHead, { rtol: 1e-4, atol: 1e-3 });
+  });
+
+  test("is right where all logits are equal", async () => {
+    const given = {
+      x: Tensor.f32([2, 3], [1, 2, 3, 0, 0, 0]),
+      head: Tensor.zeros("f32", [5, 3]),
+      labels: [4, 1],
+    };
+    const expected = reference(given);
+    const { loss, gradX, gradHead } = await run(given, trainable);
+    expect(loss.item()).toBeCloseTo(2 * Math.log(5), 5);
+    expect(gradX).toBeCloseToTensor(expected.gradX);
+    if (trainable) expect(gradHead!).toBeCloseToTensor(expected.gradHead);
+  });
+
+  test("is nothing, and pulls on nothing, where every label is ignored", async () => {
+    const given = { ...randomCase(9), labels: Array<number>(9).fill(ignoredLabel) };
+    const { loss, gradX, gradHead } = await run(given, trainable);
+    expect(loss.item()).toBe(0);
+    expect(gradX).toBeCloseToTensor(new Float32Array(gradX.size), { atol: 1e-30 });
+    if (trainable) expect(gradHead!).toBeCloseToTensor(new Float32Array(gradHead!.size), { atol: 1e-30 });
+  });
+});
