@@ -103,9 +103,12 @@ class GraphWriter implements Emitter {
       );
     }
     // An output has a name of its own, even when it is an input or another output.
+    const taken = new Set<string>();
     return values.map((value) => {
-      const name = this.fresh();
-      this.node("Identity", [this.#nameOf.get(value)!], [name]);
+      const computed = this.#nameOf.get(value)!;
+      const name = value.node.inputs.length > 0 && !taken.has(computed) ? computed : this.fresh();
+      taken.add(name);
+      if (name !== computed) this.node("Identity", [computed], [name]);
       return { name, type: value };
     });
   }

@@ -6,7 +6,6 @@ import {
   gather,
   logicalAnd,
   matmul,
-  mul,
   reshape,
   scalar,
   slice,
@@ -72,12 +71,13 @@ export function deltaRule(
     const whole = reshape(padTokens(x, chunks * chunk, filling), [batch, chunks, chunk, groups, -1, dim]);
     return reshape(transpose(whole, [1, 0, 3, 2, 4, 5]), [chunks, batch, groups, -1, dim]);
   };
-  const gate = reshape(beta, [batch, length, groups, 1, dim]);
+  const perToken = (x: Value) => reshape(x, [batch, length, groups, 1, dim]);
+  const gate = cut(perToken(beta));
   const Q = cut(reshape(q, [batch, length, groups, group, dim]));
   const K = cut(k);
-  const bK = cut(mul(k, gate));
-  const bV = cut(mul(v, gate));
-  const decay = alpha && new Decay(cut(reshape(alpha, gate.shape), 1));
+  const bK = byToken(K, gate);
+  const bV = byToken(cut(v), gate);
+  const decay = alpha && new Decay(cut(perToken(alpha), 1));
 
   // With one virtual token in a chunk T = 1.
   const T =

@@ -105,7 +105,12 @@ export function reshape(x: Value, shape: readonly number[]): Value {
 
 /** Reorders the axes: axis i of the result is axis `perm[i]` of x. */
 export function transpose(x: Value, perm: readonly number[]): Value {
-  return perm.every((axis, i) => axis === i) && perm.length === x.rank ? x : call(transposeOp, [x], { perm });
+  const [{ shape }] = transposeOp.infer([x], { perm }) as [Value];
+  // Axes of size 1 move without moving any element.
+  const long = perm.filter((axis) => x.shape[axis] !== 1);
+  return long.every((axis, i) => i === 0 || axis > long[i - 1]!)
+    ? reshape(x, shape)
+    : call(transposeOp, [x], { perm });
 }
 
 /** Cuts x along an axis into parts of these sizes. Prefer it to slices: its gradient is one concat. */
