@@ -34,12 +34,15 @@ export interface FromPretrainedOptions extends TpttConfigOptions {
 /** Options of {@link TpttModel.generate} and {@link TpttModel.stream}. */
 export interface GenerateOptions {
   readonly prompt: string;
+  /** Default: 128, or as many as the model's positions leave. */
   readonly maxNewTokens?: number;
   /** 0 (the default) takes the most likely token. */
   readonly temperature?: number;
   readonly topK?: number;
   readonly topP?: number;
   readonly seed?: number;
+  /** Called with each new token, before its text is given out: a piece of text may hold several. */
+  readonly onToken?: (id: number) => void;
 }
 
 /** A batch of whole sequences. */
@@ -184,6 +187,20 @@ export class TpttModel {
     return this.magWeight === 1 ? "only" : "mixed";
   }
 
+  /** The longest sequence that the model can read at its present mu, in tokens. */
+  get maxLength(): number {
+    return longestSequence(this.#parts, this.memoryMode);
+  }
+
+  /** The tokenizer. @throws InputError when the model has none. */
+  requireTokenizer(): Tokenizer {
+    if (this.tokenizer) return this.tokenizer;
+    throw new InputError(
+      this.config.baseModelName,
+      "has no tokenizer; add tokenizer.json to the model's folder",
+    );
+  }
+
   /**
    * Runs whole sequences.
    *
@@ -244,15 +261,31 @@ export class TpttModel {
 
   /** Continues a prompt, piece by piece. @throws InputError for an impossible option. */
   async *stream(options: GenerateOptions): AsyncGenerator<string> {
-    const { prompt, maxNewTokens = 128, temperature = 0, topK, topP, seed = 0 } = options;
-    const tokenizer = this.#tokenizer();
+    const { prompt, temperature = 0, topK, topP, seed = 0, onToken } = options;
+    const tokenizer = this.requireTokenizer();
     const sample = createTokenSampler({ temperature, topK, topP }, Random.for(seed, "generate"));
     const decoder = this.decoder();
     const reader = { read: async (ids: readonly number[]) => (await decoder.read([ids]))[0]! };
     const ids = tokenizer.encode(prompt);
     if (ids.length === 0) throw new InputError("prompt", "is empty, expected at least one token");
+    const { maxLength } = this;
+    if (ids.length > maxLength) {
+      throw new InputError(
+        "prompt",
+        `has ${ids.length} tokens, the model knows positions up to ${maxLength}; shorten it`,
+      );
+    }
+    const left = maxLength - ids.length + 1; // The last new token is given out, never read.
+    const { maxNewTokens = Math.min(128, left) } = options;
+    if (maxNewTokens > left) {
+      throw new InputError(
+        "max_new_tokens",
+        `is ${maxNewTokens}, the prompt's ${ids.length} tokens leave ${left} of the model's ${maxLength} positions; shorten it`,
+      );
+    }
     const text = tokenizer.stream({ skipSpecialTokens: true });
     for await (const id of generateTokens(reader, ids, sample, { maxNewTokens, stopIds: this.eosTokenIds })) {
+      onToken?.(id);
       const piece = text.push(id);
       if (piece) yield piece;
     }
@@ -283,16 +316,6 @@ export class TpttModel {
   async dispose(): Promise<void> {
     await this.#graphs.release();
     await this.#parts.frozen.dispose();
-  }
-
-  #tokenizer(): Tokenizer {
-    if (!this.tokenizer) {
-      throw new InputError(
-        this.config.baseModelName,
-        "has no tokenizer; add tokenizer.json to the model's folder",
-      );
-    }
-    return this.tokenizer;
   }
 
   #shapeOf({ inputIds, attentionMask }: ForwardInputs, mode: MemoryMode): SequenceShape {

@@ -5,24 +5,33 @@ import { schedulerTypes } from "./schedule.js";
 const count = z.int("expected a whole number").positive("expected at least 1");
 const steps = z.int("expected a whole number").nonnegative("expected at least 0");
 
-/** Fields of a training run; the defaults are those of the command. Names in snake_case are the options' names. */
-const schema = z.object({
-  max_steps: count.optional(),
-  epochs: z.number().positive().default(1),
-  batch_size: count.default(4),
-  gradient_accumulation_steps: count.default(1),
-  max_length: count.default(256),
-  learning_rate: z.number().positive().default(5e-4),
-  lr_scheduler_type: z.enum(schedulerTypes).default("cosine"),
-  warmup_steps: steps.default(0),
-  weight_decay: z.number().nonnegative().default(0),
-  max_grad_norm: z.number().nonnegative().default(1),
-  logging_steps: count.default(10),
-  eval_steps: count.optional(),
-  save_steps: count.optional(),
-  seed: z.int().nonnegative().default(0),
-  gradient_checkpointing: z.boolean().default(false),
-});
+/** The options of a training run, as they are on disk and on the command line, with their defaults and what they mean. */
+export const trainingOptions = {
+  max_steps: count.optional().describe("steps of the optimizer; without it, as many as the epochs have"),
+  epochs: z.number().positive().default(1).describe("passes over the data"),
+  batch_size: count.default(4).describe("examples in a batch"),
+  gradient_accumulation_steps: count.default(1).describe("batches in a step"),
+  max_length: count.default(256).describe("longest example, in tokens; what goes beyond is cut off"),
+  learning_rate: z.number().positive().default(5e-4).describe("highest learning rate of AdamW"),
+  lr_scheduler_type: z.enum(schedulerTypes).default("cosine").describe("how the learning rate falls"),
+  warmup_steps: steps.default(0).describe("steps over which the learning rate rises from 0"),
+  weight_decay: z.number().nonnegative().default(0).describe("weight decay of AdamW"),
+  max_grad_norm: z
+    .number()
+    .nonnegative()
+    .default(1)
+    .describe("gradients are scaled down to this norm; 0: never"),
+  logging_steps: count
+    .default(10)
+    .describe("steps between two lines of progress; metrics.jsonl has every step"),
+  eval_steps: count
+    .optional()
+    .describe("steps between two evaluations; without it, before and after training"),
+  save_steps: count.optional().describe("steps between two checkpoints; without it, only when interrupted"),
+  seed: z.int().nonnegative().default(0).describe("seed of first weights, data order and dropout"),
+  gradient_checkpointing: z.boolean().default(false).describe("less memory for one more forward pass"),
+};
+const schema = z.object(trainingOptions);
 
 /** The fields of a run as they are given. */
 export type TrainingFields = z.input<typeof schema>;
@@ -46,7 +55,7 @@ export interface TrainingArguments {
   readonly maxGradNorm: number;
   /** Steps between two lines for a person; metrics.jsonl has every step. */
   readonly loggingSteps: number;
-  /** Steps between two evaluations; undefined: only at the end. */
+  /** Steps between two evaluations; undefined: only before and after training. */
   readonly evalSteps: number | undefined;
   /** Steps between two checkpoints; undefined: only when interrupted or asked. */
   readonly saveSteps: number | undefined;
