@@ -143,6 +143,8 @@ export class Trainer {
 
     try {
       for (const callback of callbacks) callback.onTrainBegin?.(event);
+      if (!resumed) await evaluate();
+      control.shouldSave = false; // What is not trained yet needs no checkpoint.
       while (state.globalStep < maxSteps && !this.#stopping && !control.shouldStop) {
         const started = performance.now();
         const pass = await this.#accumulate(sampler, vector, optimizer, state.globalStep);
