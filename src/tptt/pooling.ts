@@ -16,7 +16,8 @@ export class CausalAvgPool1d {
    */
   forward(x: Value, context: ForwardContext, past?: Value): Tailed {
     const lag = kernelSize - 1;
-    const first = context.mask ? takeTokens(x, reshape(context.start, [-1, 1])) : slice(x, 1, 0, 1);
+    const first =
+      context.mask && context.length > 1 ? takeTokens(x, reshape(context.start, [-1, 1])) : slice(x, 1, 0, 1);
     const replicated = expand(first, first.shape.with(1, lag));
     const isStart = context.past && reshape(equal(context.past.seen, 0), [-1, 1, 1]);
     const before = isStart && past ? where(isStart, replicated, past) : replicated;

@@ -26,7 +26,8 @@ export interface Tailed {
  */
 export function precede(before: Value, x: Value, context: ForwardContext): Value {
   const joined = concat([before, x], 1);
-  if (!context.mask) return joined;
+  // A single token is never preceded by padding.
+  if (!context.mask || context.length === 1) return joined;
   const count = before.shape[1]!;
   // Row j of the result is token t = j - count: itself from the first real token on, else what lies before that.
   const j = steps(joined.shape[1]!);

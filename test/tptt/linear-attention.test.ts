@@ -1,0 +1,142 @@
+import { describe, expect, test } from "vitest";
+import { Random } from "../../src/random.js";
+import type { Gate, RecurrentConfig } from "../../src/tptt/config.js";
+import { type Call, LayerStream } from "./layer-stream.js";
+import { type LayerShape, linearAttention, type Matrix, type RawProjections } from "./reference.js";
+import { draw, expectClose, tensorOf } from "./run.js";
+
+const config = (changes: Partial<RecurrentConfig> = {}): RecurrentConfig => ({
+  order: 1,
+  alphaGate: "c",
+  betaGate: "k",
+  linear: true,
+  trick: "dt",
+  ...changes,
+});
+
+const shapeOf = (recurrentConfig: RecurrentConfig, changes: Partial<LayerShape> = {}): LayerShape => ({
+  numHeads: 4,
+  numKeyValueHeads: 2,
+  headDim: 5,
+  recurrentConfig,
+  maxChunkSize: 4,
+  ...changes,
+});
+
+function projections(length: number, { numHeads, numKeyValueHeads, headDim }: LayerShape, seed: number) {
+  const random = Random.for(seed, "projections");
+  const features = (heads: number) => draw(random, [length, heads * headDim]) as Matrix;
+  return { q: features(numHeads), k: features(numKeyValueHeads), v: features(numKeyValueHeads) };
+}
+
+/** Rows of a batch, of these lengths. */
+const batchOf = (lengths: readonly number[], shape: LayerShape): RawProjections[] =>
+  lengths.map((length, b) => projections(length, shape, b));
+
+/** Calls one after the other give what the reference gives for each row alone. */
+async function check(
+  stream: LayerStream,
+  shape: LayerShape,
+  calls: readonly Call[],
+  options?: { masked?: boolean; cached?: boolean },
+): Promise<void> {
+  const lengths = calls[0]!.counts.map((_, b) => calls.reduce((n, { counts }) => n + counts[b]!, 0));
+  const rows = batchOf(lengths, shape);
+  stream.reset();
+  const outputs: Matrix[] = rows.map(() => []);
+  for (const call of calls) {
+    for (const [b, output] of (await stream.run(rows, call, options)).entries())
+      outputs[b] = [...outputs[b]!, ...output];
+  }
+  for (const [b, row] of rows.entries())
+    expectClose(tensorOf(outputs[b]!), linearAttention(row, shape), 1e-5, `row ${b}`);
+}
+
+/** Checks a layer in one whole pass, as in training. */
+async function checkWhole(shape: LayerShape, lengths: readonly number[], side?: "left" | "right") {
+  const stream = new LayerStream(shape, lengths.length);
+  const call = { counts: lengths, width: Math.max(...lengths), side: side ?? "right" };
+  await check(stream, shape, [call], { masked: side !== undefined, cached: false });
+  await stream.release();
+}
+
+describe("a whole pass gives what the loops give", () => {
+  test.each(["dt", "rot", "rdt", "cte"] as const)("with the trick %s", async (trick) => {
+    for (const order of [1, 2, 3]) await checkWhole(shapeOf(config({ order, trick })), [11]);
+    await checkWhole(shapeOf(config({ order: 3, trick, linear: false, alphaGate: "v" })), [11, 11]);
+  });
+
+  test.each(["c", "k", "v", "kv"] as const)("with alpha gate %s and every beta gate", async (alphaGate) => {
+    const betaGates: Gate[] = ["c", "k", "v", "kv"];
+    for (const betaGate of betaGates)
+      await checkWhole(shapeOf(config({ alphaGate, betaGate, order: 2 })), [11]);
+  });
+
+  test.each([4, 5, 7, 64])("with a non-linear memory of period %i", async (maxChunkSize) => {
+    await checkWhole(shapeOf(config({ linear: false }), { maxChunkSize }), [23]);
+  });
+
+  test.each(["left", "right"] as const)("with padding on the %s", async (side) => {
+    for (const linear of [true, false]) {
+      const recurrentConfig = config({ order: 2, alphaGate: "k", betaGate: "kv", trick: "rdt", linear });
+      await checkWhole(shapeOf(recurrentConfig), [9, 14, 1], side);
+      await checkWhole(shapeOf(recurrentConfig, { bidirectional: true }), [9, 14, 1], side);
+    }
+  });
+
+  test("in both directions", async () => {
+    await checkWhole(shapeOf(config({ order: 2 }), { bidirectional: true }), [13]);
+    await checkWhole(shapeOf(config({ linear: false }), { bidirectional: true }), [13]);
+  });
+});
+
+const streamed: [string, RecurrentConfig][] = [
+  ["order 1", config()],
+  ["order 2, dt, gates k and kv", config({ order: 2, alphaGate: "k", betaGate: "kv" })],
+  ["order 3, rdt, gates v and c", config({ order: 3, trick: "rdt", alphaGate: "v", betaGate: "c" })],
+  ["order 2, rot", config({ order: 2, trick: "rot" })],
+  ["order 3, cte", config({ order: 3, trick: "cte" })],
+  ["order 1, non-linear", config({ linear: false })],
+  [
+    "order 3, dt, non-linear, gates kv and v",
+    config({ order: 3, linear: false, alphaGate: "kv", betaGate: "v" }),
+  ],
+];
+
+describe.each(streamed)("in pieces with the cache: %s", (_, recurrentConfig) => {
+  const shape = shapeOf(recurrentConfig);
+  const pieces = (counts: readonly number[], batch = 1): Call[] =>
+    counts.map((count) => ({ counts: Array(batch).fill(count), width: count, side: "right" }));
+
+  test.each([[[14]], [[1, 13]], [[5, 9]], [[6, 1, 1, 6]], [Array(14).fill(1)]])("%j", async (counts) => {
+    const stream = new LayerStream(shape, 1);
+    await check(stream, shape, pieces(counts), { masked: false });
+    await stream.release();
+  });
+
+  test("rows of different lengths, padded", async () => {
+    const stream = new LayerStream(shape, 3);
+    const left = (width: number, ...counts: number[]): Call => ({ counts, width, side: "left" });
+    const right = (width: number, ...counts: number[]): Call => ({ counts, width, side: "right" });
+    // Left padding, also cut inside the padding.
+    await check(stream, shape, [left(9, 4, 9, 1)]);
+    await check(stream, shape, [left(4, 0, 4, 0), left(5, 4, 5, 1)]);
+    // Right padding, then single tokens; a row that is finished is padding.
+    await check(stream, shape, [right(9, 4, 9, 1), right(1, 1, 1, 1), right(1, 1, 0, 1), right(1, 0, 0, 1)]);
+    // Pieces of any length after what was seen, padded on either side.
+    await check(stream, shape, [right(5, 2, 5, 1), left(4, 4, 1, 2), left(5, 1, 0, 5), right(4, 0, 3, 4)]);
+    await stream.release();
+  });
+
+  test("a call without a token leaves the state as it was", async () => {
+    const stream = new LayerStream(shape, 2);
+    const rows = batchOf([7, 9], shape);
+    await stream.run(rows, { counts: [5, 3], width: 5, side: "right" });
+    const before = stream.state;
+    for (const width of [1, 4]) await stream.run(rows, { counts: [0, 0], width, side: "left" });
+    for (const [name, tensor] of Object.entries(stream.state)) {
+      expect(tensor.data, name).toEqual((before as unknown as Record<string, typeof tensor>)[name]!.data);
+    }
+    await stream.release();
+  });
+});
