@@ -55,7 +55,7 @@ test("a thousand training steps leave the memory of the process as it was", asyn
   };
   const before = await train(200);
   // A gradient that is not freed is 64 kB a step: 64 MB.
-  expect((await train(1000)) - before).toBeLessThan(16);
+  expect((await train(1000)) - before).toBeLessThan(32);
   await step.release();
   await frozen.dispose();
 });
@@ -64,8 +64,8 @@ test("a hundred sessions that were released leave nothing behind", async () => {
   const cycle = async (times: number) => {
     for (let i = 0; i < times; i++) {
       const frozen = await FrozenWeights.create();
-      await frozen.add("w", Tensor.f32([2 ** 16], new Float32Array(2 ** 16).fill(i)));
-      const w = Object.assign(new Parameter("f32", [2 ** 16]), { name: "w" });
+      await frozen.add("w", Tensor.f32([2 ** 18], new Float32Array(2 ** 18).fill(i)));
+      const w = Object.assign(new Parameter("f32", [2 ** 18]), { name: "w" });
       const f = await compile(({ x }) => ({ y: mul(w, x) }), {
         inputs: { x: { dtype: "f32", shape: [] } },
         frozen,
@@ -78,8 +78,8 @@ test("a hundred sessions that were released leave nothing behind", async () => {
     return settledMemory();
   };
   const before = await cycle(100);
-  // A weight that is not freed is 256 kB a session: 25 MB.
-  expect((await cycle(100)) - before).toBeLessThan(12);
+  // A weight that is not freed is 1 MB a session: 100 MB.
+  expect((await cycle(100)) - before).toBeLessThan(40);
 });
 
 test("a profile is written to files that begin with the given path", async () => {
