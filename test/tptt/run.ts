@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import {
   compile,
   type MapTree,
+  type Params,
   type RunInputs,
   sizeOf,
   Tensor,
@@ -30,14 +31,15 @@ export function shapeOf(x: Nested): number[] {
 
 export const tensorOf = (x: Nested): Tensor => Tensor.f32(shapeOf(x), flatten(x));
 
-/** Traces, compiles and runs a function once. */
+/** Traces, compiles and runs a function once. `params` holds the trainable parameters that it reads. */
 export async function evaluate<const I extends object, O extends object>(
   fn: (inputs: MapTree<I, TypeInfo, Value>) => O,
   tensors: I,
+  params: Params = {},
 ): Promise<MapTree<O, Value, Tensor>> {
   // A tensor says its own type.
   const executable = await compile(fn, { inputs: tensors, threads: 1 });
-  const result = await executable.run(tensors as unknown as RunInputs<I>);
+  const result = await executable.run({ ...tensors, params } as unknown as RunInputs<I>);
   await executable.release();
   return result;
 }
