@@ -195,8 +195,8 @@ export function softmaxAttention(
 /** How a titanized layer mixes its two paths. */
 export interface Mixing {
   readonly mu: number;
-  readonly crossGate?: boolean;
-  readonly baseScaleAttn?: boolean;
+  readonly crossGate?: boolean | undefined;
+  readonly baseScaleAttn?: boolean | undefined;
 }
 
 /** Memory as Gate over the two projected outputs, [S][hidden]. */

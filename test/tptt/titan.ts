@@ -1,0 +1,41 @@
+import { onTestFinished } from "vitest";
+import { Tensor } from "../../src/engine/index.js";
+import { Random } from "../../src/random.js";
+import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";
+import { fixtureFolder } from "../models/fixture.js";
+
+/** Size of the tiny models' vocabulary. */
+export const vocabSize = 96;
+
+/** A titan over a tiny random model, disposed of when the running test ends. */
+export async function openTitan(name: string, options: FromPretrainedOptions = {}): Promise<TpttModel> {
+  const model = await TpttModel.fromPretrained(fixtureFolder(name), options);
+  onTestFinished(() => model.dispose());
+  return model;
+}
+
+/** Gives every trained weight random numbers, so that LoRA's B is not 0. */
+export function randomizeParams(model: TpttModel, seed = 0, std = 0.1): void {
+  model.params = Object.fromEntries(
+    model.trainable.map(({ name, shape, size }) => {
+      const random = Random.for(seed, name);
+      return [
+        name,
+        Tensor.f32(
+          shape,
+          Array.from({ length: size }, () => std * random.normal()),
+        ),
+      ];
+    }),
+  );
+}
+
+/** Random token ids. */
+export function randomIds(length: number, seed = 0): number[] {
+  const random = Random.for(seed, "ids");
+  return Array.from({ length }, () => random.below(vocabSize));
+}
+
+/** One batch of rows of equal length. */
+export const rows = (ids: readonly (readonly number[])[]): Tensor =>
+  Tensor.int64([ids.length, ids[0]!.length], ids.flat());
