@@ -3,10 +3,10 @@ import type { TpttModel } from "../tptt/tptt-model.js";
 /** How far a run is. */
 export interface TrainerState {
   /** Steps taken; at a callback before training, 0. */
-  globalStep: number;
+  readonly globalStep: number;
   readonly maxSteps: number;
   /** The lowest evaluation loss so far, and the step it was measured at. */
-  best: { readonly loss: number; readonly step: number } | undefined;
+  readonly best: { readonly loss: number; readonly step: number } | undefined;
 }
 
 /** What callbacks may ask of the trainer; read after each event. */

@@ -1,0 +1,217 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Batch, collate, lengthBuckets } from "../data/collate.js";
+import { fingerprint } from "../data/fingerprint.js";
+import { LengthGroupedSampler } from "../data/sampler.js";
+import type { Example } from "../data/tokenize.js";
+import { InputError } from "../errors.js";
+import { evaluateLoss } from "../evaluate/loss.js";
+import type { LossSummary } from "../evaluate/metrics.js";
+import type { TpttModel } from "../tptt/tptt-model.js";
+import type { TrainingArguments } from "./arguments.js";
+import type { Logs, TrainerCallback, TrainerControl, TrainerEvent, TrainerState } from "./callback.js";
+import { type RunIdentity, type RunState, readCheckpoint, writeCheckpoint } from "./checkpoint-folder.js";
+import { Learner } from "./learner.js";
+import { MetricsFile } from "./metrics-file.js";
+import { getScheduler } from "./schedule.js";
+
+/** What a trainer is given. */
+export interface TrainerOptions {
+  readonly model: TpttModel;
+  readonly args: TrainingArguments;
+  /** Where metrics.jsonl and checkpoints go; nothing is written without it. */
+  readonly outputDir?: string;
+  readonly trainDataset: readonly Example[];
+  readonly evalDataset?: readonly Example[];
+  readonly callbacks?: readonly TrainerCallback[];
+  /** A checkpoint's folder, to go on from it. */
+  readonly resumeFrom?: string | undefined;
+  /** Watches the run. */
+  readonly observer?: TrainingObserver;
+}
+
+/** What a run tells while it runs. */
+export interface TrainingObserver {
+  onStep?(step: number, total: number, logs: Logs): void;
+  onEvaluated?(step: number, summary: LossSummary): void;
+  onSaved?(step: number, folder: string): void;
+}
+
+/** How a run ended. */
+export interface TrainingResult {
+  readonly steps: number;
+  /** Tokens predicted, over all of the run. */
+  readonly tokens: number;
+  /** Of this session, evaluations and checkpoints left out; 0 when it took no step. */
+  readonly tokensPerSecond: number;
+  /** True when it ended before its last step; its checkpoint tells where to go on. */
+  readonly interrupted: boolean;
+  /** The folder of the last checkpoint of this session. */
+  readonly checkpoint: string | undefined;
+}
+
+/** What a {@link Run} is put together from. */
+interface RunParts {
+  readonly options: TrainerOptions;
+  readonly identity: RunIdentity;
+  readonly learner: Learner;
+  readonly sampler: LengthGroupedSampler;
+  readonly maxSteps: number;
+  /** Undefined when nothing is written. */
+  readonly metrics: MetricsFile | undefined;
+  readonly resumed: RunState | undefined;
+}
+
+/** One run of a trainer, from its first step (or a checkpoint) to its last. */
+export class Run {
+  readonly #options: TrainerOptions;
+  readonly #identity: RunIdentity;
+  readonly #learner: Learner;
+  readonly #sampler: LengthGroupedSampler;
+  readonly #metrics: MetricsFile | undefined;
+  readonly #learningRate: (step: number) => number;
+  readonly #state: { -readonly [Key in keyof TrainerState]: TrainerState[Key] };
+  readonly #control: TrainerControl = { shouldSave: false, shouldEvaluate: false, shouldStop: false };
+  /** Tokens predicted over all of the run; in this session; and the seconds that these took. */
+  #tokens: number;
+  readonly #session = { tokens: 0, seconds: 0 };
+  #checkpoint: { readonly step: number; readonly folder: string } | undefined;
+
+  private constructor({ options, identity, learner, sampler, maxSteps, metrics, resumed }: RunParts) {
+    this.#options = options;
+    this.#identity = identity;
+    this.#learner = learner;
+    this.#sampler = sampler;
+    this.#metrics = metrics;
+    this.#learningRate = getScheduler(options.args.lrSchedulerType, { ...options.args, maxSteps });
+    this.#state = { globalStep: resumed?.globalStep ?? 0, maxSteps, best: resumed?.best };
+    this.#tokens = resumed?.tokens ?? 0;
+  }
+
+  /** @throws InputError when there is nothing to train (on), or the checkpoint to resume from is another run's. */
+  static async start(options: TrainerOptions): Promise<Run> {
+    const { model, args, trainDataset, outputDir, resumeFrom } = options;
+    if (trainDataset.length === 0) throw new InputError("dataset", "is empty, expected at least one example");
+    const { seed, batchSize } = args;
+    const identity = { seed, batchSize, dataset: fingerprint(trainDataset) };
+    const before = resumeFrom === undefined ? undefined : await readCheckpoint(resumeFrom, model, identity);
+    const resumed = before?.run;
+    const sampler = new LengthGroupedSampler({
+      lengths: trainDataset.map(({ inputIds }) => inputIds.length),
+      batchSize,
+      seed,
+      ...(resumed ? { position: resumed.data } : {}),
+    });
+    const stepsPerEpoch = Math.max(1, Math.floor(sampler.batchesPerEpoch / args.gradientAccumulationSteps));
+    const maxSteps = args.maxSteps ?? Math.ceil(args.epochs * stepsPerEpoch);
+    const learner = await Learner.create(model, args, before?.optimizer);
+    try {
+      const metrics = outputDir === undefined ? undefined : await openMetrics(outputDir, resumed);
+      return new Run({ options, identity, learner, sampler, maxSteps, metrics, resumed });
+    } catch (error) {
+      await learner.release();
+      throw error;
+    }
+  }
+
+  /** Trains to the last step, or until it is told to stop. */
+  async toEnd(stopped: () => boolean): Promise<TrainingResult> {
+    const { model, args, callbacks = [] } = this.#options;
+    const [state, control] = [this.#state, this.#control];
+    const event: TrainerEvent = { model, state, control };
+    const due = (every: number | undefined) => every !== undefined && state.globalStep % every === 0;
+    for (const callback of callbacks) callback.onTrainBegin?.(event);
+    while (state.globalStep < state.maxSteps && !control.shouldStop && !stopped()) {
+      await this.#step(event);
+      for (const callback of callbacks) callback.onStepEnd?.(event);
+      const last = state.globalStep === state.maxSteps;
+      if (due(args.evalSteps) || control.shouldEvaluate || last) await this.#evaluate(event);
+      if (due(args.saveSteps) || control.shouldSave) await this.#save();
+      control.shouldEvaluate = false;
+      control.shouldSave = false;
+    }
+    const interrupted = state.globalStep < state.maxSteps;
+    if (interrupted && this.#checkpoint?.step !== state.globalStep) await this.#save();
+    const { tokens, seconds } = this.#session;
+    return {
+      steps: state.globalStep,
+      tokens: this.#tokens,
+      tokensPerSecond: seconds > 0 ? tokens / seconds : 0,
+      interrupted,
+      checkpoint: this.#checkpoint?.folder,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#metrics?.close();
+    await this.#learner.release();
+  }
+
+  /** One step of the optimizer. */
+  async #step(event: TrainerEvent): Promise<void> {
+    const { model, callbacks = [], observer } = this.#options;
+    const start = performance.now();
+    const learningRate = this.#learningRate(this.#state.globalStep);
+    const { loss, targets, gradNorm } = await this.#learner.step(this.#nextBatches(), learningRate);
+    const seconds = (performance.now() - start) / 1000;
+    this.#tokens += targets;
+    this.#session.tokens += targets;
+    this.#session.seconds += seconds;
+    this.#state.globalStep++;
+    const logs: Logs = {
+      loss,
+      learning_rate: learningRate,
+      grad_norm: gradNorm,
+      mag_weight: model.magWeight,
+      tokens_per_second: targets / seconds,
+    };
+    for (const callback of callbacks) callback.onLog?.(event, logs);
+    await this.#metrics?.append({ step: this.#state.globalStep, ...logs });
+    observer?.onStep?.(this.#state.globalStep, this.#state.maxSteps, logs);
+  }
+
+  #nextBatches(): Batch[] {
+    const { model, args, trainDataset } = this.#options;
+    const { batchSize, gradientAccumulationSteps, maxLength } = args;
+    const { paddingSide } = model.config;
+    return Array.from({ length: gradientAccumulationSteps }, () => {
+      const examples = this.#sampler.next().map((index) => trainDataset[index]!);
+      return collate(examples, { batchSize, buckets: lengthBuckets(maxLength), paddingSide });
+    });
+  }
+
+  async #evaluate(event: TrainerEvent): Promise<void> {
+    const { model, args, evalDataset = [], callbacks = [], observer } = this.#options;
+    if (evalDataset.length === 0) return;
+    const step = this.#state.globalStep;
+    const summary = await evaluateLoss(model, evalDataset, args);
+    await this.#metrics?.append({ step, eval_loss: summary.loss });
+    if (summary.loss < (this.#state.best?.loss ?? Number.POSITIVE_INFINITY)) {
+      this.#state.best = { loss: summary.loss, step };
+    }
+    for (const callback of callbacks) callback.onEvaluate?.(event, { evalLoss: summary.loss });
+    observer?.onEvaluated?.(step, summary);
+  }
+
+  async #save(): Promise<void> {
+    const { model, outputDir, observer } = this.#options;
+    if (outputDir === undefined) return;
+    const { globalStep, best } = this.#state;
+    const run = {
+      globalStep,
+      best,
+      data: this.#sampler.position,
+      tokens: this.#tokens,
+      identity: this.#identity,
+    };
+    const folder = await writeCheckpoint(outputDir, model, { run, optimizer: this.#learner.optimizerState });
+    this.#checkpoint = { step: globalStep, folder };
+    observer?.onSaved?.(globalStep, folder);
+  }
+}
+
+async function openMetrics(outputDir: string, resumed: RunState | undefined): Promise<MetricsFile> {
+  await mkdir(outputDir, { recursive: true });
+  const path = join(outputDir, "metrics.jsonl");
+  return resumed ? MetricsFile.resume(path, resumed.globalStep) : MetricsFile.create(path);
+}
