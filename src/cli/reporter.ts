@@ -25,21 +25,25 @@ export interface ReporterOptions {
   readonly json: boolean;
   readonly stdout: Output;
   readonly stderr: Output;
+  /** Steps between two lines of progress; without it, every step for programs and one line in five seconds for a log file. */
+  readonly loggingSteps?: number;
 }
 
 /** A reporter for programs (`json`), for a terminal (a progress bar), or for a log file (plain lines). */
-export function createReporter({ json, stdout, stderr }: ReporterOptions): Reporter {
-  if (json) return new JsonReporter(stdout, stderr);
-  return stderr.isTTY ? new TerminalReporter(stderr) : new LineReporter(stderr);
+export function createReporter({ json, stdout, stderr, loggingSteps }: ReporterOptions): Reporter {
+  if (json) return new JsonReporter(stdout, stderr, loggingSteps);
+  return stderr.isTTY ? new TerminalReporter(stderr) : new LineReporter(stderr, loggingSteps);
 }
 
 class JsonReporter implements Reporter {
   readonly #stdout: Output;
   readonly #stderr: Output;
+  readonly #loggingSteps: number;
 
-  constructor(stdout: Output, stderr: Output) {
+  constructor(stdout: Output, stderr: Output, loggingSteps = 1) {
     this.#stdout = stdout;
     this.#stderr = stderr;
+    this.#loggingSteps = loggingSteps;
   }
 
   event(name: string, fields: Fields): void {
@@ -47,7 +51,7 @@ class JsonReporter implements Reporter {
   }
 
   progress(step: number, total: number, fields: Fields): void {
-    this.event("progress", { step, total, ...fields });
+    if (step % this.#loggingSteps === 0 || step >= total) this.event("progress", { step, total, ...fields });
   }
 
   note(text: string): void {
@@ -66,11 +70,13 @@ const lineInterval = 5_000;
 
 class LineReporter implements Reporter {
   readonly #stderr: Output;
+  readonly #loggingSteps: number | undefined;
   readonly #clock = new Clock();
   #lastLine = Number.NEGATIVE_INFINITY;
 
-  constructor(stderr: Output) {
+  constructor(stderr: Output, loggingSteps: number | undefined) {
     this.#stderr = stderr;
+    this.#loggingSteps = loggingSteps;
   }
 
   event(name: string, fields: Fields): void {
@@ -80,7 +86,8 @@ class LineReporter implements Reporter {
   progress(step: number, total: number, fields: Fields): void {
     const left = this.#clock.left(step, total);
     const now = Date.now();
-    if (now - this.#lastLine < lineInterval && step < total) return;
+    const due = this.#loggingSteps ? step % this.#loggingSteps === 0 : now - this.#lastLine >= lineInterval;
+    if (!due && step < total) return;
     this.#lastLine = now;
     this.note(`step ${line(`${step}/${total}`, fields)}${left}`);
   }

@@ -2,6 +2,7 @@ import { runtime } from "#runtime";
 import type { FrozenWeights } from "./frozen-weights.js";
 import { writeOnnx } from "./onnx-graph.js";
 import type { ExternalData } from "./onnx-proto.js";
+import { peakBytes } from "./peak-bytes.js";
 import type { SessionOptions } from "./runtime.js";
 import type { Tensor } from "./tensor.js";
 import { leaves, type MapTree, mapTree } from "./tree.js";
@@ -41,10 +42,7 @@ export async function compile<const I extends object, O extends object>(
   options: CompileOptions<I>,
 ): Promise<Executable<I, O>> {
   const { inputs: types, frozen, ...session } = options;
-  const placeholders = mapTree<MapTree<I, TypeInfo, Value>>(types, isType, ({ dtype, shape }: TypeInfo) =>
-    input(dtype, shape),
-  );
-  const results = fn(placeholders);
+  const { placeholders, results } = trace(fn, types);
   const given = leaves(placeholders, isValue);
   const outputs = leaves(results, isValue);
   if ([...given, ...outputs].some((value) => value.dtype === "bf16"))
@@ -94,6 +92,27 @@ export async function compile<const I extends object, O extends object>(
     },
     release: () => running.release(),
   };
+}
+
+/**
+ * The most bytes that the values of a function take at once while it runs, beside weights and inputs: an estimate, see
+ * {@link peakBytes}. Nothing is compiled.
+ */
+export function estimateBytes<const I extends object, O extends object>(
+  fn: (inputs: MapTree<I, TypeInfo, Value>) => O,
+  types: I,
+): number {
+  return peakBytes(leaves(trace(fn, types).results, isValue));
+}
+
+function trace<const I extends object, O extends object>(
+  fn: (inputs: MapTree<I, TypeInfo, Value>) => O,
+  types: I,
+) {
+  const placeholders = mapTree<MapTree<I, TypeInfo, Value>>(types, isType, ({ dtype, shape }: TypeInfo) =>
+    input(dtype, shape),
+  );
+  return { placeholders, results: fn(placeholders) };
 }
 
 const isType = (x: unknown): x is TypeInfo =>

@@ -7,7 +7,14 @@
  * @module
  */
 export { grad, gradients, type Loss, trainableParameters, valueAndGrad, vjp, vjpAt } from "./autodiff.js";
-export { type CompileOptions, compile, type Executable, type Params, type RunInputs } from "./compile.js";
+export {
+  type CompileOptions,
+  compile,
+  type Executable,
+  estimateBytes,
+  type Params,
+  type RunInputs,
+} from "./compile.js";
 export { FrozenWeights } from "./frozen-weights.js";
 export { fromF32, toF32 } from "./half.js";
 export * from "./ops/index.js";

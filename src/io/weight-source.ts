@@ -19,6 +19,8 @@ export interface WeightInfo {
   /** As the file calls it. */
   readonly dtype: SafetensorsDType | GgmlTypeName;
   readonly shape: readonly number[];
+  /** Bytes in the file. */
+  readonly byteLength: number;
 }
 
 /** Weights in a file, whatever its format, under the names that they have there. */

@@ -7,7 +7,7 @@ import { openHfFolder } from "../io/hf-folder.js";
 import type { JsonObject } from "../io/json-file.js";
 import { missingTensor } from "../io/safetensors.js";
 import { Tokenizer } from "../io/tokenizer.js";
-import { openGguf, type WeightSource } from "../io/weight-source.js";
+import { openGguf, type WeightInfo, type WeightSource } from "../io/weight-source.js";
 import { nameParameters } from "../nn/module.js";
 import type { Architecture } from "./architecture.js";
 import type { CausalLm } from "./causal-lm.js";
@@ -65,6 +65,12 @@ export class Checkpoint {
     nameParameters(this.model);
     this.#parameters = [...this.model.namedParameters()].map(([, parameter]) => parameter);
     for (const parameter of this.#parameters) this.#check(parameter);
+  }
+
+  /** How the parameters are stored, in their order. */
+  get stored(): readonly WeightInfo[] {
+    const { weights, nameOf } = this.#storage;
+    return this.#parameters.map(({ name }) => weights.tensors.get(nameOf(name))!);
   }
 
   /**

@@ -2,14 +2,12 @@ import { type Params, Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import { compileDecoding, type DecodingShape, pastTypes } from "./decoding-graph.js";
 import type { GraphCache } from "./graph-cache.js";
-import { Rings } from "./key-value-rings.js";
+import { Rings, ringCapacity } from "./key-value-rings.js";
 import { LCache } from "./lcache.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
 
 /** Tokens are fed in blocks of one of these sizes: a graph for each. */
 const blockSizes = [1, 64] as const;
-/** The smallest ring of keys and values of a layer with global attention; it doubles as the sequence grows. */
-const smallestRing = 256;
 
 /** The settings of a titan that decoding follows. */
 export interface DecoderSettings {
@@ -36,7 +34,7 @@ export class Decoder {
     this.#settings = settings;
     this.#graphs = graphs;
     this.#seen = Array<number>(batch).fill(0);
-    this.#rings = new Rings(parts, batch, settings.mode, smallestRing);
+    this.#rings = new Rings(parts, batch, settings.mode, ringCapacity(0));
     this.#memories = zeroMemories(parts, this.#shape(1));
   }
 

@@ -7,6 +7,9 @@ interface Ring {
   readonly value: Tensor;
 }
 
+/** Slots of a layer with global attention: they double as the sequence grows. */
+export const ringCapacity = (tokens: number): number => 2 ** Math.ceil(Math.log2(Math.max(tokens, 256)));
+
 /** The keys and values of softmax attention, by layer: the token at position p lies in slot p mod the ring's size. */
 export class Rings {
   /** By layer index. */
@@ -86,9 +89,8 @@ export class Rings {
 
   /** Rings that hold so many tokens where attention is global: these, or larger ones with the same content. */
   grownTo(length: number): Rings {
-    let capacity = this.#capacity;
-    while (capacity < length) capacity *= 2;
-    if (capacity === this.#capacity) return this;
+    const capacity = ringCapacity(length);
+    if (capacity <= this.#capacity) return this;
     const grown = new Rings(this.#parts, this.#batch, this.#mode, capacity);
     for (const [layer, ring] of this.#rings) {
       for (const part of ["key", "value"] as const)

@@ -3,6 +3,7 @@ import {
   compile,
   concat,
   constant,
+  estimateBytes,
   reshape,
   slice,
   Tensor,
@@ -84,22 +85,31 @@ export interface TrainingShape extends SequenceShape {
 
 /** Compiles the sum of a batch's losses, with its gradient by parameter name. */
 export function compileLossAndGrad(parts: TitanParts, shape: TrainingShape) {
+  const { fn, inputs } = lossAndGrad(parts, shape);
+  return compile(fn, { inputs, frozen: parts.frozen });
+}
+
+/** About what a run of {@link compileLossAndGrad}'s graph takes beside the weights, in bytes. */
+export function lossAndGradBytes(parts: TitanParts, shape: TrainingShape): number {
+  const { fn, inputs } = lossAndGrad(parts, shape);
+  return estimateBytes(fn, inputs);
+}
+
+function lossAndGrad(parts: TitanParts, shape: TrainingShape) {
   const inputs = {
     ...sequenceInputs(shape),
     labels: int64(shape.batch, shape.length),
     ...(shape.dropout > 0 ? { seed: int64() } : {}),
   };
-  const loss = valueAndGrad(
-    ({ labels, seed, ...inputs }: SequenceInputs & { labels: Value; seed?: Value }) => {
-      for (const [i, layer] of parts.lora.entries()) {
-        layer.dropout = seed && { rate: shape.dropout, seed: add(seed, i) };
-      }
-      try {
-        return lossSum(parts, hiddenStates(parts, shape, inputs, shape.checkpointing), labels);
-      } finally {
-        for (const layer of parts.lora) layer.dropout = undefined;
-      }
-    },
-  );
-  return compile(loss, { inputs, frozen: parts.frozen });
+  const fn = valueAndGrad(({ labels, seed, ...inputs }: SequenceInputs & { labels: Value; seed?: Value }) => {
+    for (const [i, layer] of parts.lora.entries()) {
+      layer.dropout = seed && { rate: shape.dropout, seed: add(seed, i) };
+    }
+    try {
+      return lossSum(parts, hiddenStates(parts, shape, inputs, shape.checkpointing), labels);
+    } finally {
+      for (const layer of parts.lora) layer.dropout = undefined;
+    }
+  });
+  return { fn, inputs };
 }

@@ -19,6 +19,7 @@ import {
   compileLogits,
   compileLoss,
   compileLossAndGrad,
+  lossAndGradBytes,
   type SequenceShape,
   type TrainingShape,
 } from "./sequence-graphs.js";
@@ -240,6 +241,13 @@ export class TpttModel {
       params: this.params,
     });
     return { lossSum: value.item(), targets: countTargets(batch.labels), grads };
+  }
+
+  /** About the bytes that {@link TpttModel.lossAndGrad} takes for a batch [B, S], beside the weights. */
+  trainingBytes(batch: number, length: number, { checkpointing = false }: TrainingPassOptions = {}): number {
+    const mode = this.disableLinearAttn ? "off" : "mixed";
+    const dropout = this.config.loraConfig?.loraDropout ?? 0;
+    return lossAndGradBytes(this.#parts, { batch, length, masked: false, mode, dropout, checkpointing });
   }
 
   /**

@@ -1,0 +1,70 @@
+import { z } from "zod";
+import { defineCommand } from "../command.js";
+import { common, count } from "../common-options.js";
+import { loadModel } from "../load-model.js";
+import { complete, defined } from "../options.js";
+import { createReporter } from "../reporter.js";
+
+const options = {
+  model: common.model,
+  prompt: z.string().describe("the text to go on from"),
+  max_new_tokens: count().optional().describe("most new tokens; without it, 128 or what the model can read"),
+  temperature: z.number().nonnegative().default(0).describe("0 takes the most likely token"),
+  top_k: count().optional().describe("sample among so many most likely tokens"),
+  top_p: z
+    .number()
+    .positive()
+    .max(1)
+    .optional()
+    .describe("sample among tokens that have this probability together"),
+  seed: z.int().nonnegative().default(0).describe("seed of the draws"),
+  mag_weight: common.mag_weight,
+  json: common.json,
+};
+
+export const generate = defineCommand({
+  name: "generate",
+  description: "Continues a text, with a titan or a base model.",
+  options,
+  async run(given, io) {
+    const { json, ...values } = complete(options, given);
+    const reporter = createReporter({ ...io, json });
+    const model = await loadModel(values.model, values.mag_weight);
+    try {
+      const start = performance.now();
+      const arrivals: number[] = [];
+      let text = "";
+      const { prompt, max_new_tokens, temperature, top_k, top_p, seed } = values;
+      const sampling = { temperature, topK: top_k, topP: top_p, seed };
+      const onToken = () => arrivals.push(performance.now());
+      for await (const piece of model.stream({
+        prompt,
+        ...defined({ maxNewTokens: max_new_tokens, ...sampling, onToken }),
+      })) {
+        text += piece;
+        if (json) reporter.event("text", { text: piece });
+        else io.stdout.write(piece);
+      }
+      if (!json && io.stdout.isTTY) io.stdout.write("\n");
+      reporter.done({
+        ...(json ? { text } : {}),
+        tokens: arrivals.length,
+        tokens_per_second: pace(arrivals),
+        seconds: (performance.now() - start) / 1000,
+        mag_weight: model.disableLinearAttn ? 0 : model.magWeight,
+      });
+    } finally {
+      reporter.close();
+      await model.dispose();
+    }
+  },
+});
+
+/**
+ * Tokens a second, from the times [ms] at which they came: by the median of the time between two, for the first ones
+ * wait until their graphs are made.
+ */
+function pace(arrivals: readonly number[]): number {
+  const waits = arrivals.slice(1).map((time, i) => time - arrivals[i]!);
+  return 1000 / waits.toSorted((a, b) => a - b)[waits.length >> 1]!;
+}

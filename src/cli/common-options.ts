@@ -1,0 +1,35 @@
+import { z } from "zod";
+import { InputError } from "../errors.js";
+import { trainingOptions } from "../train/arguments.js";
+import { flag, flagOf, path } from "./options.js";
+
+/** A share, 0..1. */
+export const share = () =>
+  z.number().min(0, "expected a number from 0 to 1").max(1, "expected a number from 0 to 1");
+
+/** A number of things, at least 1. */
+export const count = () => z.int("expected a whole number").positive("expected at least 1");
+
+/** Options that several commands have. */
+export const common = {
+  model: path().describe("a GGUF file, a folder in Hugging Face form, or a saved titan"),
+  json: flag().describe("one JSON object a line on stdout; all else goes to stderr"),
+  mask_prompt: flag().describe("the loss is that of the answers alone, not of the instructions"),
+  mag_weight: share().optional().describe("mu, the memory's share; without it, as the titan was saved"),
+  batch_size: trainingOptions.batch_size,
+  max_length: trainingOptions.max_length,
+};
+
+/**
+ * The longest example for a model that reads up to `limit` tokens: as it was given, or the default where it fits.
+ *
+ * @throws InputError when more was given than the model can read.
+ */
+export function maxLengthFor(limit: number, given: number | undefined, byDefault: number): number {
+  if (given === undefined) return Math.min(byDefault, limit);
+  if (given <= limit) return given;
+  throw new InputError(
+    flagOf("max_length"),
+    `is ${given}, the model knows positions up to ${limit}; shorten it`,
+  );
+}

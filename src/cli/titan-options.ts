@@ -1,0 +1,80 @@
+import { z } from "zod";
+import { InputError } from "../errors.js";
+import {
+  type OperatorMode,
+  recurrentModes,
+  type TpttConfig,
+  type TpttConfigOptions,
+} from "../tptt/config.js";
+import { count, share } from "./common-options.js";
+import { complete, defined, flag, flagOf, type Given, names } from "./options.js";
+
+const gate = () => z.enum(["k", "v", "kv", "c"]);
+
+const loraOptions = {
+  lora_r: count().default(8).describe("rank of the low-rank updates"),
+  lora_alpha: z.number().positive().default(16).describe("their scale is alpha / r"),
+  lora_dropout: z.number().min(0).lt(1).default(0).describe("chance that an input of an update is dropped"),
+  lora_target_modules: names()
+    .optional()
+    .describe("the linear layers that get one, by their names; without it, the attention projections"),
+};
+
+/** The operator's parts, for an operator that has no name. */
+const recurrentOptions = {
+  order: count().optional().describe("virtual tokens of a token"),
+  alpha_gate: gate().optional().describe("what the forget gate is made of"),
+  beta_gate: gate().optional().describe("what the write gate is made of"),
+  trick: z.enum(["dt", "rot", "rdt", "cte"]).optional().describe("how virtual tokens are made"),
+};
+
+/** What a titan is made like; the defaults are for a base model, a saved titan stays as it is. */
+export const titanOptions = {
+  operator_mode: z
+    .enum(Object.keys(recurrentModes) as [OperatorMode, ...OperatorMode[]])
+    .optional()
+    .describe("the memory's operator; without it, delta_rule"),
+  ...recurrentOptions,
+  max_self_attn_length: count().optional().describe("softmax attention sees this many tokens"),
+  max_chunk_size: count().default(64).describe("tokens that the memory reads at a time in training"),
+  base_scale_attn: flag().describe("scale the memory's output to that of softmax attention"),
+  cross_gate: flag().describe("add the product of both outputs"),
+  mag_weight: share().default(0.5).describe("mu, the memory's share of the output"),
+  disable_linear_attn: flag().describe("no memory: plain LoRA"),
+  ...loraOptions,
+};
+
+/** The options as {@link TpttConfig} takes them: those that change a saved titan, or all that a new one needs. */
+export function toTpttOptions(
+  given: Given<typeof titanOptions>,
+  saved: TpttConfig | undefined,
+): TpttConfigOptions {
+  const [part] = Object.keys(recurrentOptions).filter((name) => name in given);
+  if (given.operator_mode !== undefined && part !== undefined) {
+    throw new InputError(
+      flagOf(part),
+      `is given beside --operator-mode ${given.operator_mode}, which sets it; leave one of them out`,
+    );
+  }
+  const method = saved ? given : complete(titanOptions, given);
+  const lora = saved?.loraConfig ? given : complete(loraOptions, given);
+  return defined({
+    operatorMode: given.operator_mode ?? (saved || part !== undefined ? undefined : "delta_rule"),
+    order: given.order,
+    alphaGate: given.alpha_gate,
+    betaGate: given.beta_gate,
+    trick: given.trick,
+    maxSelfAttnLength: method.max_self_attn_length,
+    maxChunkSize: method.max_chunk_size,
+    baseScaleAttn: method.base_scale_attn,
+    crossGate: method.cross_gate,
+    magWeight: method.mag_weight,
+    disableLinearAttn: method.disable_linear_attn,
+    loraConfig: defined({
+      r: lora.lora_r,
+      loraAlpha: lora.lora_alpha,
+      loraDropout: lora.lora_dropout,
+      targetModules: lora.lora_target_modules,
+    }),
+  });
+}

@@ -1,0 +1,42 @@
+import type { LossSummary } from "../evaluate/metrics.js";
+import type { TpttModel } from "../tptt/tptt-model.js";
+import type { Logs } from "../train/callback.js";
+import type { TrainingObserver } from "../train/trainer.js";
+import type { Reporter } from "./reporter.js";
+
+/** Tells what a training run does while it runs, and keeps what is told at its end. */
+export class TrainingReport implements TrainingObserver {
+  /** Whether a step was taken. */
+  hasStarted = false;
+  /** Held-out losses: the first is that before training, unless the run was resumed. */
+  readonly evalLosses: { readonly step: number; readonly loss: number }[] = [];
+  readonly #model: TpttModel;
+  readonly #reporter: Reporter;
+
+  constructor(model: TpttModel, reporter: Reporter) {
+    this.#model = model;
+    this.#reporter = reporter;
+  }
+
+  onStep(step: number, total: number, logs: Logs): void {
+    const { loss, learning_rate, grad_norm, tokens_per_second } = logs;
+    const mu = this.#model.disableLinearAttn ? 0 : this.#model.magWeight;
+    this.hasStarted = true;
+    this.#reporter.progress(step, total, { loss, mu, learning_rate, grad_norm, tokens_per_second });
+  }
+
+  onEvaluated(step: number, { loss, perplexity, tokens, tokensPerSecond }: LossSummary): void {
+    this.evalLosses.push({ step, loss });
+    this.#reporter.event("evaluation", {
+      step,
+      eval_loss: loss,
+      perplexity,
+      tokens,
+      tokens_per_second: tokensPerSecond,
+    });
+  }
+
+  onSaved(step: number, folder: string): void {
+    this.#reporter.event("checkpoint", { step, folder });
+  }
+}
