@@ -106,8 +106,11 @@ export function deltaRule(
   return { output: length < chunks * chunk ? slice(output, 1, 0, length) : output, state: last };
 }
 
-/** The chunk length that is fastest for a head size (measured, see docs/decisions). */
-export const fastestChunk = (dim: number): number => (dim >= 128 ? 64 : dim >= 64 ? 32 : 16);
+/** How many tokens of `order` virtual tokens make the fastest chunk for a head size (measured, see docs/decisions). */
+export function fastestChunk(dim: number, order: number): number {
+  const rows = dim >= 128 ? 64 : dim >= 64 ? 32 : 16;
+  return Math.max(1, Math.floor(rows / order));
+}
 
 /** Tokens in a chunk: gated ones are a power of two, and only between two chunks can a memory pass through its activation. */
 function chunkLength(length: number, chunkSize: number, gated: boolean, period = 0): number {

@@ -34,7 +34,8 @@ export class LinearAttentionOp {
 
   #pass(inputs: DeltaRuleInputs, context: ForwardContext, reverse: boolean): { output: Value; state: Value } {
     const { maxChunkSize, linear } = this.#options;
-    const chunk = Math.min(maxChunkSize, fastestChunk(inputs.q.shape.at(-1)!));
+    const [order, dim] = inputs.k.shape.slice(3) as [number, number];
+    const chunk = Math.min(maxChunkSize, fastestChunk(dim, order));
     if (linear) return deltaRule(inputs, chunk);
     const grid = periodGrid(context, maxChunkSize, reverse);
     const { output, state } = deltaRule(grid.place(inputs), chunk, grid.unlinear);

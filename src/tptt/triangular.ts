@@ -6,7 +6,8 @@ export type Cell = (i: number, j: number) => boolean;
 /** x [.., rows, columns] where the cells are wanted, else 0. `key` names the pattern. */
 export function masked(x: Value, cell: Cell, key: string): Value {
   const [rows, columns] = x.shape.slice(-2) as [number, number];
-  return mul(x, pattern(rows, columns, cell, key, x.dtype));
+  const cells = pattern(rows, columns, cell, key);
+  return cells.f32.every((wanted) => wanted === 1) ? x : mul(x, cast(constant(cells), x.dtype));
 }
 
 /**
@@ -15,7 +16,7 @@ export function masked(x: Value, cell: Cell, key: string): Value {
  */
 export function unitLowerInverse(A: Value): Value {
   const size = A.shape.at(-1)!;
-  let T = pattern(size, size, (i, j) => i === j, "diagonal", A.dtype);
+  let T = cast(constant(pattern(size, size, (i, j) => i === j, "diagonal")), A.dtype);
   for (let half = 1; half < size; half *= 2) {
     // The lower left quarter of every diagonal block of twice the size.
     const corner = masked(A, corners(half), `corners ${half}`);
@@ -39,7 +40,7 @@ export const corners =
 const patterns = new Map<string, Tensor>();
 
 /** Ones where the cells are wanted, zeros elsewhere. */
-function pattern(rows: number, columns: number, cell: Cell, key: string, dtype: Value["dtype"]): Value {
+function pattern(rows: number, columns: number, cell: Cell, key: string): Tensor {
   const full = `${rows} ${columns} ${key}`;
   let tensor = patterns.get(full);
   if (!tensor) {
@@ -50,5 +51,5 @@ function pattern(rows: number, columns: number, cell: Cell, key: string, dtype: 
     tensor = Tensor.f32([rows, columns], cells);
     patterns.set(full, tensor);
   }
-  return cast(constant(tensor), dtype);
+  return tensor;
 }
