@@ -121,6 +121,8 @@ export class Run {
     const event: TrainerEvent = { model, state, control };
     const due = (every: number | undefined) => every !== undefined && state.globalStep % every === 0;
     for (const callback of callbacks) callback.onTrainBegin?.(event);
+    if (this.#options.resumeFrom === undefined) await this.#evaluate(event);
+    control.shouldSave = false; // What is not trained yet needs no checkpoint.
     while (state.globalStep < state.maxSteps && !control.shouldStop && !stopped()) {
       await this.#step(event);
       for (const callback of callbacks) callback.onStepEnd?.(event);

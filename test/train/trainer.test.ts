@@ -87,6 +87,7 @@ test("metrics.jsonl has each step with its mu, and the evaluations", async () =>
   expect(
     metrics.map(({ step, mag_weight, eval_loss }) => [step, mag_weight, eval_loss !== undefined]),
   ).toEqual([
+    [0, undefined, true],
     [1, 0, false],
     [2, 0.125, false],
     [3, 0.25, false],
@@ -96,7 +97,7 @@ test("metrics.jsonl has each step with its mu, and the evaluations", async () =>
     [6, 0.5, false],
     [6, undefined, true],
   ]);
-  expect(metrics[1]).toEqual({
+  expect(metrics[2]).toEqual({
     step: 2,
     loss: expect.any(Number),
     learning_rate: 0.01 * 0.5 * (1 + Math.cos(Math.PI / 6)),
@@ -119,8 +120,8 @@ test("the best evaluation is checkpointed and remembered", async () => {
       onSaved: (step) => saved.push(step),
     },
   }).train();
-  const better = evaluated.flatMap((loss, i) =>
-    loss < Math.min(Infinity, ...evaluated.slice(0, i)) ? [i + 1] : [],
+  const better = evaluated.flatMap((loss, step) =>
+    step > 0 && loss < Math.min(...evaluated.slice(0, step)) ? [step] : [],
   );
   expect(saved).toEqual(better);
   expect(saved.length).toBeLessThan(4);
