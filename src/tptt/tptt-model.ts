@@ -1,8 +1,6 @@
 import { join, resolve } from "node:path";
 import { type FrozenWeights, type Parameter, type Params, Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
-import { generateTokens } from "../generate/generate.js";
-import { createTokenSampler } from "../generate/sampling.js";
 import type { JsonObject } from "../io/json-file.js";
 import type { Tokenizer } from "../io/tokenizer.js";
 import type { CausalLm } from "../models/causal-lm.js";
@@ -11,6 +9,7 @@ import { initialTensors } from "../nn/init.js";
 import { nameParameters } from "../nn/module.js";
 import { Random } from "../random.js";
 import { adapterFile, loadTpttSafetensors, trainedBaseParameters } from "./adapter-file.js";
+import { countTargets, type ForwardInputs, isRightPadded, type LabeledInputs } from "./batch.js";
 import { TpttConfig, type TpttConfigOptions } from "./config.js";
 import { Decoder } from "./decoder.js";
 import { GraphCache } from "./graph-cache.js";
@@ -23,41 +22,18 @@ import {
   type SequenceShape,
   type TrainingShape,
 } from "./sequence-graphs.js";
+import { type GenerateOptions, streamText } from "./text-generation.js";
 import { locateBase, readTitanConfig, writeTitan } from "./titan-folder.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
+
+export type { ForwardInputs, LabeledInputs } from "./batch.js";
+export type { GenerateOptions } from "./text-generation.js";
 
 /** Options of {@link TpttModel.fromPretrained}: those of {@link TpttConfig}, and how the model is put up. */
 export interface FromPretrainedOptions extends TpttConfigOptions {
   /** Seed of the first LoRA weights; default 0. */
   readonly seed?: number;
 }
-
-/** Options of {@link TpttModel.generate} and {@link TpttModel.stream}. */
-export interface GenerateOptions {
-  readonly prompt: string;
-  /** Default: 128, or as many as the model's positions leave. */
-  readonly maxNewTokens?: number;
-  /** 0 (the default) takes the most likely token. */
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly seed?: number;
-  /** Called with each new token, before its text is given out: a piece of text may hold several. */
-  readonly onToken?: (id: number) => void;
-}
-
-/** A batch of whole sequences. */
-export interface ForwardInputs {
-  /** int64 [B, S] */
-  readonly inputIds: Tensor;
-  /** int64 [B, S], 0 at padding. */
-  readonly attentionMask?: Tensor;
-  /** int64 [B, S], not shifted; -100 where nothing is predicted. */
-  readonly labels?: Tensor;
-}
-
-/** A batch with labels. */
-export type LabeledInputs = ForwardInputs & { readonly labels: Tensor };
 
 /** Options of {@link TpttModel.lossAndGrad}. */
 export interface TrainingPassOptions {
@@ -122,8 +98,8 @@ export class TpttModel {
     this.eosTokenIds = eosTokenIds;
     this.magWeight = config.magWeight;
     this.disableLinearAttn = config.disableLinearAttn;
-    const { linearCache, wrapped } = getTpttModel(base, config);
     setTrainableParameters(base, trainablePatterns);
+    const { linearCache, wrapped } = getTpttModel(base, config);
     const lora = config.loraConfig && injectLora(base, config.loraConfig);
     nameParameters(base);
     // Python's defaults differ: what is saved names the layers.
@@ -268,37 +244,8 @@ export class TpttModel {
   }
 
   /** Continues a prompt, piece by piece. @throws InputError for an impossible option. */
-  async *stream(options: GenerateOptions): AsyncGenerator<string> {
-    const { prompt, temperature = 0, topK, topP, seed = 0, onToken } = options;
-    const tokenizer = this.requireTokenizer();
-    const sample = createTokenSampler({ temperature, topK, topP }, Random.for(seed, "generate"));
-    const decoder = this.decoder();
-    const reader = { read: async (ids: readonly number[]) => (await decoder.read([ids]))[0]! };
-    const ids = tokenizer.encode(prompt);
-    if (ids.length === 0) throw new InputError("prompt", "is empty, expected at least one token");
-    const { maxLength } = this;
-    if (ids.length > maxLength) {
-      throw new InputError(
-        "prompt",
-        `has ${ids.length} tokens, the model knows positions up to ${maxLength}; shorten it`,
-      );
-    }
-    const left = maxLength - ids.length + 1; // The last new token is given out, never read.
-    const { maxNewTokens = Math.min(128, left) } = options;
-    if (maxNewTokens > left) {
-      throw new InputError(
-        "max_new_tokens",
-        `is ${maxNewTokens}, the prompt's ${ids.length} tokens leave ${left} of the model's ${maxLength} positions; shorten it`,
-      );
-    }
-    const text = tokenizer.stream({ skipSpecialTokens: true });
-    for await (const id of generateTokens(reader, ids, sample, { maxNewTokens, stopIds: this.eosTokenIds })) {
-      onToken?.(id);
-      const piece = text.push(id);
-      if (piece) yield piece;
-    }
-    const rest = text.flush();
-    if (rest) yield rest;
+  stream(options: GenerateOptions): AsyncGenerator<string> {
+    return streamText(this, options);
   }
 
   /** Continues a prompt; gives the new text. */
@@ -369,23 +316,4 @@ async function open(
   } finally {
     await checkpoint.close();
   }
-}
-
-/** Whether no row has a real token after a padded one. */
-function isRightPadded(mask: Tensor): boolean {
-  const [batch, length] = mask.shape as [number, number];
-  for (let row = 0; row < batch; row++) {
-    for (let t = 1; t < length; t++) {
-      if (Number(mask.data[row * length + t]) > Number(mask.data[row * length + t - 1])) return false;
-    }
-  }
-  return true;
-}
-
-/** How many labels are predicted: the first token of a row never is. */
-function countTargets(labels: Tensor): number {
-  const length = labels.shape[1]!;
-  let targets = 0;
-  for (let i = 0; i < labels.size; i++) if (i % length !== 0 && Number(labels.data[i]) >= 0) targets++;
-  return targets;
 }

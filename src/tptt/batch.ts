@@ -1,0 +1,33 @@
+import type { Tensor } from "../engine/index.js";
+
+/** A batch of whole sequences. */
+export interface ForwardInputs {
+  /** int64 [B, S] */
+  readonly inputIds: Tensor;
+  /** int64 [B, S], 0 at padding. */
+  readonly attentionMask?: Tensor;
+  /** int64 [B, S], not shifted; -100 where nothing is predicted. */
+  readonly labels?: Tensor;
+}
+
+/** A batch with labels. */
+export type LabeledInputs = ForwardInputs & { readonly labels: Tensor };
+
+/** Whether no row has a real token after a padded one. */
+export function isRightPadded(mask: Tensor): boolean {
+  const [batch, length] = mask.shape as [number, number];
+  for (let row = 0; row < batch; row++) {
+    for (let t = 1; t < length; t++) {
+      if (Number(mask.data[row * length + t]) > Number(mask.data[row * length + t - 1])) return false;
+    }
+  }
+  return true;
+}
+
+/** How many labels are predicted: the first token of a row never is. */
+export function countTargets(labels: Tensor): number {
+  const length = labels.shape[1]!;
+  let targets = 0;
+  for (let i = 0; i < labels.size; i++) if (i % length !== 0 && Number(labels.data[i]) >= 0) targets++;
+  return targets;
+}
