@@ -1,6 +1,9 @@
 /** The names that are most like a word that is none of them, the best first. */
 export function nearest(word: string, names: readonly string[], count = 3): string[] {
-  const distances = names.map((name) => ({ name, distance: editDistance(word, name) }));
+  const distances = names.map((name) => ({
+    name,
+    distance: editDistance(word, name) / Math.max(word.length, name.length),
+  }));
   return distances
     .sort((a, b) => a.distance - b.distance)
     .slice(0, count)

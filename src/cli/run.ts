@@ -49,6 +49,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
+    if (error instanceof CommanderError && error.code === "commander.help") return 2; // Shown for lack of a command.
     io.stderr.write(`${describe(error)}\n`);
     return error instanceof CommanderError || error instanceof InputError ? 2 : 1;
   }

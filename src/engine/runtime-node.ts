@@ -12,7 +12,9 @@ const weightsFile = "weights.bin";
 /** Folders of this process, removed when it ends. */
 const folders = new Set<string>();
 process.once("exit", () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  // A graph may be on its way into the folder while it is emptied: then once more.
+  for (const folder of folders)
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
 });
 
 /**

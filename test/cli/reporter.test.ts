@@ -122,6 +122,17 @@ describe("in a log file", () => {
     ).toEqual([1, 6, 11, 16, 21].map((step) => `step ${step}/21`));
   });
 
+  test("with logging steps, a line is due every so many steps, for programs too", () => {
+    const stderr = new Sink();
+    const stdout = new Sink();
+    for (const json of [false, true]) {
+      const reporter = createReporter({ json, stdout, stderr, loggingSteps: 4 });
+      for (let step = 1; step <= 9; step++) reporter.progress(step, 9, {});
+    }
+    expect(stderr.text.match(/step \d/g)).toEqual(["step 4", "step 8", "step 9"]);
+    expect(stdout.text.match(/"step":\d/g)).toEqual(['"step":4', '"step":8', '"step":9']);
+  });
+
   test("long times are given in minutes and hours", () => {
     const stderr = new Sink();
     const { reporter } = reporterTo(stderr);

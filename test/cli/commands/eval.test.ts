@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { openWorkspace, problems, tptt } from "../workspace.js";
+
+test("a model is measured on the end of the data", async () => {
+  const { model, write } = await openWorkspace();
+  const data = await write("data.jsonl", problems);
+  const last = await write("last.jsonl", problems.split("\n").slice(-4).join("\n"));
+  const measure = async (path: string, ...options: string[]) => {
+    const command = ["eval", "--model", model, "--data", path, "--batch-size", "2", "--json", ...options];
+    const { code, events } = await tptt(command);
+    expect(code).toBe(0);
+    return events();
+  };
+  const events = await measure(data, "--samples", "4");
+  expect(events).toMatchObject([
+    { event: "progress", step: 1, total: 2 },
+    { event: "progress", step: 2, total: 2 },
+    { event: "done", tokens: 108, mag_weight: 0 },
+  ]);
+  const { loss, perplexity, perplexity_interval, tokens_per_second } = events.at(-1) as Record<
+    string,
+    number
+  > & {
+    perplexity_interval: [number, number];
+  };
+  expect(perplexity).toBeCloseTo(Math.exp(loss!), 10);
+  expect(perplexity_interval[0]).toBeLessThan(perplexity!);
+  expect(perplexity_interval[1]).toBeGreaterThan(perplexity!);
+  expect(tokens_per_second).toBeGreaterThan(0);
+
+  expect((await measure(last)).at(-1)).toMatchObject({ loss, tokens: 108 });
+  const answers = (await measure(last, "--mask-prompt")).at(-1);
+  expect(answers?.tokens).toBe(108 - 4 * "what is 6 and 6?\n".length);
+  const memory = (await measure(last, "--mag-weight", "0.5")).at(-1);
+  expect(memory).toMatchObject({ mag_weight: 0.5 });
+  expect(memory?.loss).not.toBe(loss);
+});
+
+test("a length over the model's is refused, but not where nothing depends on positions", async () => {
+  const { model, write } = await openWorkspace();
+  const data = await write("text.txt", "once upon a time ".repeat(12));
+  const command = ["eval", "--model", model, "--data", data, "--max-length", "200"];
+  expect(await tptt(command)).toMatchObject({
+    code: 2,
+    stdout: "",
+    stderr: "tptt: --max-length: is 200, the model knows positions up to 128; shorten it\n",
+  });
+  const memory = await tptt([...command, "--mag-weight", "1"]);
+  expect(memory).toMatchObject({ code: 0, stdout: "" });
+  expect(memory.stderr).toMatch(/^step 1\/1 .*\ndone loss [\d.]+ .*tokens 205 /);
+});

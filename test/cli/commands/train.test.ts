@@ -1,0 +1,151 @@
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { Tensor } from "../../../src/engine/index.js";
+import { writeSafetensors } from "../../../src/io/safetensors.js";
+import { openSafetensors } from "../../../src/io/weight-source.js";
+import { openWorkspace, problems, tptt } from "../workspace.js";
+
+/** A workspace with data, and the options of a short run on them. */
+async function openRun(fixture?: string) {
+  const workspace = await openWorkspace(fixture);
+  const dataset = await workspace.write("data.jsonl", problems);
+  const options = ["--model", workspace.model, "--dataset", dataset, "--batch-size", "2", "--max-steps", "4"];
+  const output = (name: string) => join(workspace.folder, name);
+  return { ...workspace, options, output };
+}
+
+const weightsIn = (folder: string) => readFile(join(folder, "adapter_model.safetensors"));
+const configIn = async (folder: string) => JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
+const metricsIn = async (folder: string) =>
+  (await readFile(join(folder, "metrics.jsonl"), "utf8"))
+    .trimEnd()
+    .split("\n")
+    .map((line) => {
+      const { tokens_per_second, ...rest } = JSON.parse(line);
+      return rest;
+    });
+
+test("a run that is interrupted and resumed ends as one in one piece, bit for bit", async () => {
+  const { options, output } = await openRun();
+  const json = ["--json", "--logging-steps", "1"];
+  const schedule = ["--eval-samples", "2", "--liza-transition-steps", "2", "--lora-dropout", "0.1"];
+  const whole = await tptt(["train", ...options, ...schedule, ...json, "--output", output("whole")]);
+  expect(whole).toMatchObject({ code: 0, stderr: "" });
+  expect(whole.events()).toMatchObject([
+    { event: "data", examples: 8, eval_examples: 2, trainable_parameters: 4352 },
+    { event: "evaluation", step: 0, tokens: 54 },
+    { event: "progress", step: 1, total: 4, mu: 0, learning_rate: 5e-4 },
+    { event: "progress", step: 2, mu: 0.25 },
+    { event: "progress", step: 3, mu: 0.5 },
+    { event: "progress", step: 4, mu: 0.5 },
+    { event: "evaluation", step: 4 },
+    { event: "done", steps: 4, eval_losses: [{ step: 0 }, { step: 4 }], output: output("whole") },
+  ]);
+  expect((await readdir(output("whole"))).sort()).toEqual([
+    "README.md",
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "config.json",
+    "metrics.jsonl",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "train.yaml",
+  ]);
+
+  const parts = ["train", ...options, ...schedule, ...json, "--output", output("it's")];
+  const first = await tptt(parts, (text, interrupt) => {
+    if (text.includes('"progress","step":2')) interrupt();
+  });
+  const resume = `npx tptt train --output '${output("it'\\''s")}' --resume`;
+  expect(first.code).toBe(130);
+  expect(first.stderr.split("\n")).toEqual([
+    "interrupted: a checkpoint follows this step; interrupt again to stop at once",
+    `to go on: ${resume}`,
+    "",
+  ]);
+  expect(first.events().slice(-2)).toMatchObject([
+    { event: "checkpoint", step: 2, folder: join(output("it's"), "checkpoint-2") },
+    { event: "done", steps: 2, interrupted: true, resume },
+  ]);
+  expect((await readdir(output("it's"))).sort()).toEqual(["checkpoint-2", "metrics.jsonl", "train.yaml"]);
+
+  const second = await tptt(["train", "--output", output("it's"), "--resume", "--json"]);
+  expect(second.code).toBe(0);
+  expect(second.events().at(-1)).toMatchObject({ event: "done", steps: 4, eval_losses: [{ step: 4 }] });
+  expect(await weightsIn(output("it's"))).toEqual(await weightsIn(output("whole")));
+  expect(await configIn(output("it's"))).toEqual(await configIn(output("whole")));
+  expect(await metricsIn(output("it's"))).toEqual(await metricsIn(output("whole")));
+});
+
+test("without the memory it is plain LoRA", async () => {
+  const { options, output } = await openRun("gemma3");
+  const plain = ["--disable-linear-attn", "--lora-target-modules", "q_proj,v_proj", "--max-steps", "1"];
+  const { code, events } = await tptt(["train", ...options, ...plain, "--output", output("lora"), "--json"]);
+  expect(code).toBe(0);
+  expect(events()[1]).toMatchObject({ event: "progress", mu: 0 });
+  expect(await configIn(output("lora"))).toMatchObject({
+    disable_linear_attn: true,
+    lora_config: { r: 8, lora_alpha: 16, target_modules: ["q_proj", "v_proj"] },
+  });
+});
+
+test("a saved titan is trained on as it is, but for what is given", async () => {
+  const { options, output, write } = await openRun();
+  const titan = [
+    "--operator-mode",
+    "delta_product",
+    "--lora-r",
+    "4",
+    "--mag-weight",
+    "0.25",
+    "--max-steps",
+    "1",
+  ];
+  const constant = ["--liza-callback-mode", "constant"];
+  await tptt(["train", ...options, ...titan, ...constant, "--output", output("first")]);
+  const text = await write("text.txt", "The quick brown fox jumps over the lazy dog. ".repeat(20));
+  const second = await tptt([
+    ...["train", "--model", output("first"), "--dataset", text, "--output", output("second")],
+    ...[
+      "--max-steps",
+      "2",
+      "--max-length",
+      "32",
+      "--eval-samples",
+      "3",
+      "--lora-dropout",
+      "0.1",
+      ...constant,
+    ],
+  ]);
+  expect(second).toMatchObject({ code: 0, stdout: "" });
+  expect(second.stderr).toMatch(
+    /^data examples 27 eval examples 3 .*\nevaluation step 0 .*\nstep 2\/2 loss [\d.]+ mu 0.25 .*\nevaluation step 2 .*\ndone steps 2 /,
+  );
+  expect(await configIn(output("second"))).toMatchObject({
+    operator_mode: "delta_product",
+    mag_weight: 0.25,
+    lora_config: { r: 4, lora_dropout: 0.1 },
+  });
+  expect(await weightsIn(output("second"))).not.toEqual(await weightsIn(output("first")));
+});
+
+test("a run that fails before its first step ends is told with its stack, and leaves nothing", async () => {
+  const { folder, model, options, output } = await openRun();
+  const path = join(model, "model.safetensors");
+  const source = await openSafetensors(path);
+  const tensors = new Map<string, Tensor>();
+  for (const name of source.tensors.keys()) tensors.set(name, await source.read(name));
+  await source.close();
+  tensors.set("model.norm.weight", Tensor.f32([32], new Float32Array(32).fill(Number.NaN)));
+  await writeSafetensors(path, tensors);
+
+  const failed = await tptt(["train", ...options, "--output", join(output("a"), "b")]);
+  expect(failed.code).toBe(1);
+  expect(failed.stderr).toMatch(/Error: step 1: the loss is NaN.*\n {4}at /);
+  await mkdir(output("there"));
+  expect((await tptt(["train", ...options, "--output", output("there")])).code).toBe(1);
+  expect((await readdir(folder)).sort()).toEqual(["base", "data.jsonl", "there"]);
+  expect(await readdir(output("there"))).toEqual([]);
+});
