@@ -63,7 +63,7 @@ export function deltaRule(
   const [groups, order] = k.shape.slice(2) as [number, number];
   const group = heads / groups;
   const periodic = unlinear && unlinear.period <= length ? unlinear : undefined;
-  const chunk = chunkLength(length, chunkSize, alpha !== undefined, periodic?.period);
+  const chunk = chunkLength(length, chunkSize, periodic?.period);
   const chunks = Math.ceil(length / chunk);
 
   /** [B, S, Hkv, m, D] -> [N, B, Hkv, c * m, D]. Tokens that fill the last chunk write nothing. */
@@ -112,12 +112,10 @@ export function fastestChunk(dim: number, order: number): number {
   return Math.max(1, Math.floor(rows / order));
 }
 
-/** Tokens in a chunk: gated ones are a power of two, and only between two chunks can a memory pass through its activation. */
-function chunkLength(length: number, chunkSize: number, gated: boolean, period = 0): number {
-  const fits = (c: number) => period % c === 0 && (!gated || Number.isInteger(Math.log2(c)));
-  const enough = gated ? 2 ** Math.ceil(Math.log2(length)) : length;
-  let chunk = Math.min(chunkSize, enough);
-  while (!fits(chunk)) chunk--;
+/** Tokens in a chunk. Only between two chunks can a memory pass through its activation. */
+function chunkLength(length: number, chunkSize: number, period = 0): number {
+  let chunk = Math.min(chunkSize, length);
+  while (period % chunk !== 0) chunk--;
   return chunk;
 }
 

@@ -6,7 +6,7 @@ export type Cell = (i: number, j: number) => boolean;
 /** x [.., rows, columns] where the cells are wanted, else 0. `key` names the pattern. */
 export function masked(x: Value, cell: Cell, key: string): Value {
   const [rows, columns] = x.shape.slice(-2) as [number, number];
-  const cells = pattern(rows, columns, cell, key);
+  const cells = pattern(rows, columns, (i, j) => Number(cell(i, j)), key);
   return cells.f32.every((wanted) => wanted === 1) ? x : mul(x, cast(constant(cells), x.dtype));
 }
 
@@ -16,7 +16,7 @@ export function masked(x: Value, cell: Cell, key: string): Value {
  */
 export function unitLowerInverse(A: Value): Value {
   const size = A.shape.at(-1)!;
-  let T = cast(constant(pattern(size, size, (i, j) => i === j, "diagonal")), A.dtype);
+  let T = cast(constant(pattern(size, size, (i, j) => Number(i === j), "diagonal")), A.dtype);
   for (let half = 1; half < size; half *= 2) {
     // The lower left quarter of every diagonal block of twice the size.
     const corner = masked(A, corners(half), `corners ${half}`);
@@ -39,14 +39,18 @@ export const corners =
 /** One tensor for each pattern, so that all layers of a graph share it. */
 const patterns = new Map<string, Tensor>();
 
-/** Ones where the cells are wanted, zeros elsewhere. */
-function pattern(rows: number, columns: number, cell: Cell, key: string): Tensor {
+/** A matrix of given numbers; `key` names the pattern. */
+export function pattern(
+  rows: number,
+  columns: number,
+  cell: (i: number, j: number) => number,
+  key: string,
+): Tensor {
   const full = `${rows} ${columns} ${key}`;
   let tensor = patterns.get(full);
   if (!tensor) {
-    const cells = Array.from(
-      { length: rows * columns },
-      (_, i) => +cell(Math.floor(i / columns), i % columns),
+    const cells = Array.from({ length: rows * columns }, (_, i) =>
+      cell(Math.floor(i / columns), i % columns),
     );
     tensor = Tensor.f32([rows, columns], cells);
     patterns.set(full, tensor);
