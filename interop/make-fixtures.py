@@ -1,6 +1,6 @@
 """Writes test/fixtures/models/<name>/: tiny random Hugging Face models and what transformers computes with them.
 
-    interop/.venv/bin/python interop/make-fixtures.py
+    interop/.venv/bin/python interop/make-fixtures.py [FOLDER]
 
 Everything is seeded, in float32 with eager attention. The numbers come from the model as it is loaded back from its
 own folder, so they belong to the files and not to what was in memory. See test/fixtures/models/README.md.
@@ -8,6 +8,7 @@ own folder, so they belong to the files and not to what was in memory. See test/
 
 import json
 import shutil
+import sys
 import zlib
 from pathlib import Path
 
@@ -177,8 +178,9 @@ def expect(folder, generator):
 def main():
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     for name in VARIANTS:
-        folder = FOLDER / name
+        folder = target / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))

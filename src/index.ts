@@ -7,6 +7,7 @@ export { type Batch, type CollateOptions, collate, lengthBuckets } from "./data/
 export { type DataRecord, type InstructionRecord, readDataset, type TextRecord } from "./data/dataset.js";
 export { alpacaPrompt } from "./data/prompt.js";
 export { type Example, type TokenizeOptions, tokenizeDataset } from "./data/tokenize.js";
+export { Tensor } from "./engine/index.js";
 export { InputError } from "./errors.js";
 export { type EvaluateLossOptions, evaluateLoss } from "./evaluate/loss.js";
 export { ExactMatchMeter, LossMeter, type LossSummary } from "./evaluate/metrics.js";
