@@ -27,7 +27,7 @@ export function getTpttModel<M extends Module>(
   const { targetModulesNames = attentionNames, linearCache = new LCache() } = options;
   const wrapped: LiZAttention[] = [];
   for (const [path, module] of [...model.namedModules()]) {
-    if (!(module instanceof Attention) || !targetModulesNames.some((name) => endsWith(path, name))) continue;
+    if (!(module instanceof Attention) || !targetModulesNames.some((name) => path.endsWith(name))) continue;
     const liza = new LiZAttention(module, options, linearCache);
     model.set(path, liza);
     wrapped.push(liza);
@@ -101,4 +101,5 @@ export function setTrainableParameters(model: Module, patterns: readonly string[
   }
 }
 
+/** Whether a path ends in whole names of it, as PEFT asks. */
 const endsWith = (path: string, name: string): boolean => path === name || path.endsWith(`.${name}`);

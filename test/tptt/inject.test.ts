@@ -1,0 +1,81 @@
+import { describe, expect, test } from "vitest";
+import { llama } from "../../src/models/llama.js";
+import { nameParameters } from "../../src/nn/module.js";
+import { TpttConfig } from "../../src/tptt/config.js";
+import { getTpttModel, injectLora, setTrainableParameters } from "../../src/tptt/inject.js";
+import { LCache } from "../../src/tptt/lcache.js";
+import { LiZAttention } from "../../src/tptt/liza-attention.js";
+
+function tiny() {
+  const sizes = {
+    vocab_size: 8,
+    hidden_size: 16,
+    intermediate_size: 8,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+  };
+  const model = llama.build({ model_type: "llama", ...sizes }, "config.json");
+  nameParameters(model);
+  return model;
+}
+const config = TpttConfig.from({ operatorMode: "delta_rule" });
+const lora = { r: 2, loraAlpha: 4, loraDropout: 0, targetModules: undefined };
+
+describe("getTpttModel", () => {
+  test("wraps the attention layers of a model, whose parameters keep their names", () => {
+    const base = tiny();
+    const names = [...base.namedParameters()].map(([, { name }]) => name);
+    const linearCache = new LCache();
+    const result = getTpttModel(base, { ...config, linearCache });
+    expect(result.model).toBe(base);
+    expect(result.linearCache).toBe(linearCache);
+    expect(base.attentions()).toEqual(
+      result.wrapped.map((layer, i) => [`model.layers.${i}.self_attn`, layer]),
+    );
+    expect(result.wrapped.every((layer) => layer instanceof LiZAttention)).toBe(true);
+    expect([...base.namedParameters()].map(([, { name }]) => name).sort()).toEqual(names.sort());
+    expect(base.get("model.layers.1.self_attn.base_attn.q_proj")).toBeDefined();
+  });
+
+  test("wraps the named layers only; the end of a name will do, as in Python", () => {
+    const { wrapped } = getTpttModel(tiny(), { ...config, targetModulesNames: ["layers.1.self_attn"] });
+    expect(wrapped.map(({ layerIdx }) => layerIdx)).toEqual([1]);
+    expect(getTpttModel(tiny(), { ...config, targetModulesNames: ["attn"] }).wrapped).toHaveLength(2);
+    expect(() => getTpttModel(tiny(), { ...config, targetModulesNames: ["mlp"] })).toThrow(
+      "target_modules_names: names mlp, but the attention layers are model.layers.0.self_attn, model.layers.1.self_attn",
+    );
+  });
+});
+
+describe("injectLora", () => {
+  test("by default updates the attention projections", () => {
+    const model = tiny();
+    const { layers, targetModules } = injectLora(model, lora);
+    expect(layers).toHaveLength(8);
+    expect(targetModules).toEqual(["q_proj", "k_proj", "v_proj", "o_proj"]);
+    expect(layers[0]).toBe(model.get("model.layers.0.self_attn.q_proj"));
+    expect(layers[0]).toMatchObject({ scaling: 2, lora_A: { weight: { shape: [2, 16], trainable: true } } });
+  });
+
+  test("finds layers by the end of their path", () => {
+    const targets = ["layers.1.mlp.up_proj", "lm_head"];
+    const { layers, targetModules } = injectLora(tiny(), { ...lora, targetModules: targets });
+    expect(layers).toHaveLength(2);
+    expect(targetModules).toEqual(targets);
+  });
+});
+
+test("setTrainableParameters trains what is named, by default the attention projections", () => {
+  const model = tiny();
+  const trainable = () => [...model.namedParameters()].filter(([, p]) => p.trainable).map(([path]) => path);
+  setTrainableParameters(model);
+  expect(trainable()).toEqual(
+    [0, 1].flatMap((layer) =>
+      ["q", "k", "v", "o"].map((p) => `model.layers.${layer}.self_attn.${p}_proj.weight`),
+    ),
+  );
+  setTrainableParameters(model, ["model.norm"]);
+  expect(trainable()).toEqual(["model.norm.weight"]);
+  setTrainableParameters(model, []);
+  expect(trainable()).toEqual([]);
+});
