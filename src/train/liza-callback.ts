@@ -1,6 +1,6 @@
 import { InputError } from "../errors.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
-import type { Logs, TrainerCallback, TrainerEvent } from "./callback.js";
+import type { Logs, TrainerCallback, TrainerEvent, TrainerState } from "./callback.js";
 
 /** How the memory's share changes while a model is trained. */
 export const lizaModes = ["gradual", "constant", "cyclic", "switch"] as const;
@@ -24,7 +24,8 @@ export interface LiZACallbackOptions {
 /**
  * The schedule of mu, the memory's share (TPTT, arXiv 2506.17671): `gradual` goes in a line from the initial to the
  * final weight, `constant` stays on the final one, `cyclic` alternates between weights, `switch` turns the memory off
- * and on. What holds at step n is set before it is taken.
+ * and on. What holds at step n is set before it is taken. After the last step the memory is on, and where the weight
+ * alternated it is the final one: so the titan is left.
  */
 export class LiZACallback implements TrainerCallback {
   readonly #model: TpttModel;
@@ -65,11 +66,11 @@ export class LiZACallback implements TrainerCallback {
   }
 
   onTrainBegin({ state }: TrainerEvent): void {
-    this.#apply(state.globalStep);
+    this.#apply(state);
   }
 
   onStepEnd({ state }: TrainerEvent): void {
-    this.#apply(state.globalStep);
+    this.#apply(state);
   }
 
   onLog(_: TrainerEvent, logs: Logs): void {
@@ -77,7 +78,8 @@ export class LiZACallback implements TrainerCallback {
     logs.disable_linear_attn = this.#model.disableLinearAttn;
   }
 
-  #apply(step: number): void {
+  #apply({ globalStep: step, maxSteps }: TrainerState): void {
+    const ended = step >= maxSteps;
     const { mode, initialWeight, finalWeight, transitionStep, weightList, switchPeriod } = this.#options;
     switch (mode) {
       case "gradual":
@@ -88,10 +90,10 @@ export class LiZACallback implements TrainerCallback {
         this.#model.magWeight = finalWeight;
         break;
       case "cyclic":
-        this.#model.magWeight = weightList[step % weightList.length]!;
+        this.#model.magWeight = ended ? finalWeight : weightList[step % weightList.length]!;
         break;
       case "switch":
-        this.#model.disableLinearAttn = Math.floor(step / switchPeriod) % 2 === 0;
+        this.#model.disableLinearAttn = !ended && Math.floor(step / switchPeriod) % 2 === 0;
         break;
     }
   }

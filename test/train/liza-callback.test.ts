@@ -44,6 +44,24 @@ describe("LiZACallback", () => {
     expect(schedule(options, 4, 3)).toEqual(schedule(options, 7).slice(3));
   });
 
+  test.each([
+    [{ mode: "cyclic" }, { magWeight: 0.5, disableLinearAttn: false }],
+    [
+      { mode: "cyclic", weightList: [1, 0], finalWeight: 0.7 },
+      { magWeight: 0.7, disableLinearAttn: false },
+    ],
+    [{ mode: "switch" }, { magWeight: 0.3, disableLinearAttn: false }],
+  ] as [LiZACallbackOptions, Partial<TpttModel>][])(
+    "after the last step of %j the memory is on",
+    (options, left) => {
+      const model = newModel();
+      const callback = new LiZACallback(model, options);
+      callback.onStepEnd(eventAt(model, 99));
+      callback.onStepEnd(eventAt(model, 100));
+      expect(model).toEqual(left);
+    },
+  );
+
   test("what holds at a step is logged with it", () => {
     const model = newModel();
     const callback = new LiZACallback(model, { mode: "switch" });
