@@ -128,7 +128,9 @@ class TerminalReporter implements Reporter {
   }
 
   progress(step: number, total: number, fields: Fields): void {
-    const text = `${line(`${step}/${total}`, fields)}${this.#clock.left(step, total)}`;
+    // What is cut off in a narrow terminal are the last fields, not the time.
+    const left = this.#clock.left(step, total);
+    const text = line(`${step}/${total}${left && `${left},`}`, fields);
     if (step >= total) {
       this.close();
       this.note(`step ${text}`);

@@ -22,7 +22,7 @@ export class TrainingReport implements TrainingObserver {
     const { loss, learning_rate, grad_norm, tokens_per_second } = logs;
     const mu = this.#model.disableLinearAttn ? 0 : this.#model.magWeight;
     this.hasStarted = true;
-    this.#reporter.progress(step, total, { loss, mu, learning_rate, grad_norm, tokens_per_second });
+    this.#reporter.progress(step, total, { loss, mu, tokens_per_second, learning_rate, grad_norm });
   }
 
   onEvaluated(step: number, { loss, perplexity, tokens, tokensPerSecond }: LossSummary): void {

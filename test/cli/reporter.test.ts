@@ -164,9 +164,9 @@ describe("on a terminal", () => {
     reporter.close();
     expect(stderr.text).toContain("[==========----------] 10/20 loss 2.31");
     const drawn = stderr.text.split("\u001b").flatMap((part) => part.match(/\[=+-*\].*/) ?? []);
-    expect(drawn.some((bar) => bar.startsWith("[===============-----] 15/20 loss 1.5 remark xxx"))).toBe(
-      true,
-    );
+    expect(
+      drawn.some((bar) => bar.startsWith("[===============-----] 15/20, 1 s left, loss 1.5 remark xxx")),
+    ).toBe(true);
     expect(Math.max(...drawn.map((bar) => bar.trimEnd().length))).toBe(79);
   });
 

@@ -97,7 +97,7 @@ export const train = defineCommand({
         tokens_per_second: result.tokensPerSecond,
         eval_losses: report.evalLosses,
         output: folder.path,
-        ...(result.interrupted ? { interrupted: true, resume } : {}),
+        ...(result.interrupted ? { interrupted: true, ...(values.json ? { resume } : {}) } : {}),
       });
       return result.interrupted ? interrupted : 0;
     } finally {
