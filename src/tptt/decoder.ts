@@ -12,8 +12,8 @@ const blockSizes = [1, 64] as const;
 /** The settings of a titan that decoding follows. */
 export interface DecoderSettings {
   readonly mode: MemoryMode;
-  /** mu; ignored unless both paths are in the graph. */
-  readonly magWeight: number;
+  /** mu of each titanized layer; ignored unless both paths are in the graph. */
+  readonly magWeights: readonly number[];
   readonly params: Params;
 }
 
@@ -85,7 +85,7 @@ export class Decoder {
 
   async #readBlock(rows: readonly (readonly number[])[], length: number): Promise<Float32Array[]> {
     const batch = rows.length;
-    const { mode, magWeight, params } = this.#settings;
+    const { mode, magWeights, params } = this.#settings;
     const shape = this.#shape(length);
     const graph = await this.#graphs.get("decoding", shape, () => compileDecoding(this.#parts, shape));
     const inputIds = Tensor.zeros("int64", [batch, length]);
@@ -100,7 +100,7 @@ export class Decoder {
       inputIds,
       mask,
       seen: Tensor.int64([batch], this.#seen),
-      mu: Tensor.scalar(magWeight),
+      mu: Tensor.f32([magWeights.length], magWeights),
       past: { ...this.#rings.inputs(), linear: Object.fromEntries(this.#memories.entries()) },
       params,
     });

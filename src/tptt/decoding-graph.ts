@@ -10,7 +10,7 @@ import {
 } from "../engine/index.js";
 import { ForwardContext, type PastKeyValues } from "../nn/forward-context.js";
 import type { LinearState } from "./lcache.js";
-import { type MemoryMode, setMode, softmaxLayers, type TitanParts } from "./titan-parts.js";
+import { type MemoryMode, muType, setMode, softmaxLayers, type TitanParts } from "./titan-parts.js";
 
 const int64 = (...shape: number[]): TypeInfo => ({ dtype: "int64", shape });
 const f32 = (...shape: number[]): TypeInfo => ({ dtype: "f32", shape });
@@ -88,7 +88,7 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
     inputIds: int64(batch, length),
     mask: { dtype: "bool", shape: [batch, length] } as TypeInfo,
     seen: int64(batch),
-    mu: f32(),
+    mu: muType(parts),
     past: pastTypes(parts, shape),
   };
   return compile(decode, { inputs, frozen: parts.frozen });

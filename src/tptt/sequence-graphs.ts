@@ -13,7 +13,7 @@ import {
 } from "../engine/index.js";
 import { crossEntropySum, ignoredLabel } from "../nn/cross-entropy.js";
 import { ForwardContext } from "../nn/forward-context.js";
-import { type MemoryMode, setMode, type TitanParts } from "./titan-parts.js";
+import { type MemoryMode, muType, setMode, type TitanParts } from "./titan-parts.js";
 
 /** The static side of a graph over whole sequences. */
 export interface SequenceShape {
@@ -24,13 +24,12 @@ export interface SequenceShape {
   readonly mode: MemoryMode;
 }
 
-const scalarType: TypeInfo = { dtype: "f32", shape: [] };
 const int64 = (...shape: number[]): TypeInfo => ({ dtype: "int64", shape });
 
-const sequenceInputs = ({ batch, length, masked }: SequenceShape) => ({
+const sequenceInputs = (parts: TitanParts, { batch, length, masked }: SequenceShape) => ({
   inputIds: int64(batch, length),
   ...(masked ? { mask: { dtype: "bool", shape: [batch, length] } as TypeInfo } : {}),
-  mu: scalarType,
+  mu: muType(parts),
 });
 
 type SequenceInputs = { readonly inputIds: Value; readonly mask?: Value; readonly mu: Value };
@@ -65,7 +64,7 @@ function lossSum(parts: TitanParts, hidden: Value, labels: Value): Value {
 /** Compiles token ids to logits, [B, S, vocab]. */
 export function compileLogits(parts: TitanParts, shape: SequenceShape) {
   const logits = (inputs: SequenceInputs) => parts.base.logits(hiddenStates(parts, shape, inputs));
-  return compile(logits, { inputs: sequenceInputs(shape), frozen: parts.frozen });
+  return compile(logits, { inputs: sequenceInputs(parts, shape), frozen: parts.frozen });
 }
 
 /** Compiles the sum of a batch's losses. */
@@ -73,7 +72,10 @@ export function compileLoss(parts: TitanParts, shape: SequenceShape) {
   return compile(
     ({ labels, ...inputs }: SequenceInputs & { labels: Value }) =>
       lossSum(parts, hiddenStates(parts, shape, inputs), labels),
-    { inputs: { ...sequenceInputs(shape), labels: int64(shape.batch, shape.length) }, frozen: parts.frozen },
+    {
+      inputs: { ...sequenceInputs(parts, shape), labels: int64(shape.batch, shape.length) },
+      frozen: parts.frozen,
+    },
   );
 }
 
@@ -97,7 +99,7 @@ export function lossAndGradBytes(parts: TitanParts, shape: TrainingShape): numbe
 
 function lossAndGrad(parts: TitanParts, shape: TrainingShape) {
   const inputs = {
-    ...sequenceInputs(shape),
+    ...sequenceInputs(parts, shape),
     labels: int64(shape.batch, shape.length),
     ...(shape.dropout > 0 ? { seed: int64() } : {}),
   };

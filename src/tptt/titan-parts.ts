@@ -1,4 +1,4 @@
-import type { FrozenWeights, Value } from "../engine/index.js";
+import { type FrozenWeights, reshape, split, type TypeInfo, type Value } from "../engine/index.js";
 import type { CausalLm } from "../models/causal-lm.js";
 import type { Attention } from "../nn/attention.js";
 import type { LoraLinear } from "../nn/lora.js";
@@ -17,11 +17,21 @@ export interface TitanParts {
   readonly frozen: FrozenWeights;
 }
 
-/** Sets, for the trace that follows, which paths are in the graph, and mu. */
+/** The type of mu as an input of a graph: one share for each titanized layer. */
+export const muType = ({ wrapped }: TitanParts): TypeInfo => ({ dtype: "f32", shape: [wrapped.length] });
+
+/** Sets, for the trace that follows, which paths are in the graph, and mu ({@link muType}). */
 export function setMode(parts: TitanParts, mode: MemoryMode, mu: Value): void {
   setPaths(parts, mode);
   parts.linearCache.reset();
-  for (const layer of parts.wrapped) layer.memoryGate.magWeight = mode === "only" ? 1 : mu;
+  const shares = split(
+    mu,
+    0,
+    parts.wrapped.map(() => 1),
+  );
+  for (const [i, layer] of parts.wrapped.entries()) {
+    layer.memoryGate.magWeight = mode === "only" ? 1 : reshape(shares[i]!, []);
+  }
 }
 
 /** The attention layers that look back on keys and values, with the windows that they have in this mode. */

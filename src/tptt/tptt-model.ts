@@ -76,12 +76,11 @@ export class TpttModel {
   readonly trainable: readonly Parameter[];
   /** The trained weights by name: replaced, never changed in place, by whoever trains them. */
   params: Params = {};
-  /** mu, the memory's share of every titanized layer's output, 0..1. */
-  magWeight: number;
   /** Leaves the memories out: the base model, with LoRA if there is one. */
   disableLinearAttn: boolean;
   readonly #parts: TitanParts;
   readonly #graphs = new GraphCache();
+  #magWeights: readonly number[];
 
   /** Titanizes a base model; `params` must be set before it runs ({@link TpttModel.initializeParams}). */
   constructor({
@@ -96,7 +95,6 @@ export class TpttModel {
     this.baseConfig = baseConfig;
     this.tokenizer = tokenizer;
     this.eosTokenIds = eosTokenIds;
-    this.magWeight = config.magWeight;
     this.disableLinearAttn = config.disableLinearAttn;
     setTrainableParameters(base, trainablePatterns);
     const { linearCache, wrapped } = getTpttModel(base, config);
@@ -105,6 +103,7 @@ export class TpttModel {
     // Python's defaults differ: what is saved names the layers.
     this.config = lora ? config.with({ loraConfig: { targetModules: lora.targetModules } }) : config;
     this.#parts = { base, wrapped, lora: lora?.layers ?? [], linearCache, frozen };
+    this.#magWeights = wrapped.map(() => config.magWeight);
     this.trainable = [...new Set([...base.namedParameters()].map(([, p]) => p))].filter((p) => p.trainable);
   }
 
@@ -158,10 +157,38 @@ export class TpttModel {
     return this.#parts.base;
   }
 
+  /** mu, the memory's share of the titanized layers' outputs, 0..1; their mean where the layers differ. */
+  get magWeight(): number {
+    const [first = 0, ...others] = this.#magWeights;
+    if (others.every((mu) => mu === first)) return first;
+    return this.#magWeights.reduce((sum, mu) => sum + mu, 0) / this.#magWeights.length;
+  }
+
+  set magWeight(mu: number) {
+    this.magWeights = this.#magWeights.map(() => mu);
+  }
+
+  /** mu of each titanized layer, for experiments; what is saved is `magWeight`. */
+  get magWeights(): readonly number[] {
+    return this.#magWeights;
+  }
+
+  /** @throws InputError when there is not one share from 0 to 1 for each titanized layer. */
+  set magWeights(shares: readonly number[]) {
+    if (shares.length !== this.#magWeights.length || shares.some((mu) => !(mu >= 0 && mu <= 1))) {
+      throw new InputError(
+        "mag_weight",
+        `is ${shares.join(", ")}, expected ${this.#magWeights.length} numbers from 0 to 1`,
+      );
+    }
+    this.#magWeights = [...shares];
+  }
+
   /** Which of the two paths a graph needs at the present mu. */
   get memoryMode(): MemoryMode {
-    if (this.disableLinearAttn || this.magWeight === 0) return "off";
-    return this.magWeight === 1 ? "only" : "mixed";
+    const every = (share: number) => this.#magWeights.every((mu) => mu === share);
+    if (this.disableLinearAttn || every(0)) return "off";
+    return every(1) ? "only" : "mixed";
   }
 
   /** The longest sequence that the model can read at its present mu, in tokens. */
@@ -237,7 +264,7 @@ export class TpttModel {
     }
     const settings = {
       mode: this.memoryMode,
-      magWeight: this.magWeight,
+      magWeights: this.#magWeights,
       params: this.params,
     };
     return new Decoder(this.#parts, batch, settings, this.#graphs);
@@ -292,7 +319,11 @@ export class TpttModel {
       masked &&
       attentionMask &&
       new Tensor("bool", [batch, length], Uint8Array.from(attentionMask.data, Number));
-    return { inputIds, mu: Tensor.scalar(this.magWeight), ...(mask ? { mask } : {}) };
+    return {
+      inputIds,
+      mu: Tensor.f32([this.#magWeights.length], this.#magWeights),
+      ...(mask ? { mask } : {}),
+    };
   }
 }
 
