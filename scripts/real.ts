@@ -34,6 +34,7 @@ const { values } = parseArgs({
     "batch-size": { type: "string", default: "4" },
     "max-length": { type: "string", default: "256" },
     "held-out": { type: "string", default: "200" },
+    "learning-rate": { type: "string", default: "2e-3" },
     output: { type: "string" },
     report: { type: "string" },
   },
@@ -45,6 +46,8 @@ const args = trainingArguments({
   max_steps: steps,
   batch_size: Number(values["batch-size"]),
   max_length: Number(values["max-length"]),
+  learning_rate: Number(values["learning-rate"]),
+  lr_scheduler_type: "linear",
 });
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -54,6 +57,10 @@ async function evaluate(model: TpttModel, examples: readonly Example[], mu: numb
   const { loss, lossStandardError, tokens, tokensPerSecond } = await evaluateLoss(model, examples, args);
   return { mu, loss, lossStandardError, tokens, tokensPerSecond };
 }
+
+type Evaluation = Awaited<ReturnType<typeof evaluate>>;
+/** The untouched base model's loss: the same for every run. */
+let base: Evaluation | undefined;
 
 async function run(name: string, path: string) {
   const plain = name === "lora";
@@ -66,7 +73,8 @@ async function run(name: string, path: string) {
     const records = await readDataset(values.dataset);
     const tokenize = (part: typeof records) => tokenizeDataset(part, model.tokenizer!, args);
     const held = tokenize(records.slice(-heldOut));
-    const before = await evaluate(model, held, 0);
+    base ??= await evaluate(model, held, 0);
+    const before = base;
     say(`${name}: held-out loss of the base model ${before.loss.toFixed(4)} (${before.tokens} tokens)`);
     const trainer = new Trainer({
       model,
@@ -88,7 +96,7 @@ async function run(name: string, path: string) {
       },
     });
     const result = await trainer.train();
-    const after = [];
+    const after: Evaluation[] = [];
     for (const mu of plain ? [0] : [0, 0.5, 1]) {
       after.push(await evaluate(model, held, mu));
       say(`${name}: held-out loss at mu ${mu}: ${after.at(-1)!.loss.toFixed(4)}`);
