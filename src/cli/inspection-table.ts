@@ -1,4 +1,4 @@
-import type { Inspection } from "./commands/inspect.js";
+import type { Inspection } from "./inspection.js";
 
 /** What is told of a model, for a person. */
 export function inspectionTable(of: Inspection): string {

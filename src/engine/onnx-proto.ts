@@ -7,7 +7,8 @@ import type { OnnxAttribute, OnnxAttributes, TypeInfo } from "./value.js";
  * message. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 
-const elementType: Record<DType, number> = {
+/** TensorProto.DataType. */
+export const elementType: Readonly<Record<DType, number>> = {
   f32: 1,
   uint8: 2,
   int8: 3,

@@ -1,27 +1,11 @@
-import { resolve } from "node:path";
-import { FrozenWeights } from "../../engine/index.js";
-import { type Checkpoint, openCheckpoint } from "../../models/checkpoint.js";
-import { TpttConfig } from "../../tptt/config.js";
-import { decoderBytes } from "../../tptt/footprint.js";
-import { LiZAttention } from "../../tptt/liza-attention.js";
-import { locateBase, readTitanConfig } from "../../tptt/titan-folder.js";
-import { TpttModel } from "../../tptt/tptt-model.js";
-import { trainingOptions } from "../../train/arguments.js";
 import { defineCommand } from "../command.js";
-import { common, maxLengthFor } from "../common-options.js";
+import { common } from "../common-options.js";
+import { inspectionOptions, inspectModel } from "../inspection.js";
 import { inspectionTable } from "../inspection-table.js";
-import { complete, type Given, type Values } from "../options.js";
+import { complete } from "../options.js";
 import { createReporter } from "../reporter.js";
-import { titanOptions, toTpttOptions } from "../titan-options.js";
 
-const options = {
-  model: common.model,
-  ...titanOptions,
-  batch_size: common.batch_size,
-  max_length: common.max_length,
-  gradient_checkpointing: trainingOptions.gradient_checkpointing,
-  json: common.json,
-};
+const options = { ...inspectionOptions, json: common.json };
 
 export const inspect = defineCommand({
   name: "inspect",
@@ -35,116 +19,3 @@ export const inspect = defineCommand({
     else io.stdout.write(inspectionTable(inspection));
   },
 });
-
-/** Lengths that the size of a decoder's state is told for, in tokens. */
-const stateLengths = [1024, 32_768];
-
-/** What is told of a model; the names are those of the JSON output. */
-export type Inspection = Awaited<ReturnType<typeof inspectModel>>;
-
-async function inspectModel(given: Given<typeof options>, values: Values<typeof options>) {
-  const saved = await readTitanConfig(values.model);
-  const changes = toTpttOptions(given, saved);
-  const baseModelName = saved ? await locateBase(saved, values.model) : resolve(values.model);
-  const config = saved ? saved.with(changes) : TpttConfig.from({ ...changes, baseModelName });
-  const checkpoint = await openCheckpoint(baseModelName);
-  try {
-    const base = describeBase(checkpoint);
-    const model = new TpttModel({
-      config,
-      baseConfig: checkpoint.config,
-      base: checkpoint.model,
-      frozen: await FrozenWeights.create(),
-    });
-    try {
-      return {
-        model: values.model,
-        kind: saved ? "saved titan" : "base model",
-        base_model: checkpoint.path,
-        ...base,
-        ...describeTitan(model),
-        memory: describeMemory(model, base.parameters, given, values),
-      };
-    } finally {
-      await model.dispose();
-    }
-  } finally {
-    await checkpoint.close();
-  }
-}
-
-function describeBase({ model, stored }: Checkpoint) {
-  const { config } = model;
-  const [, attention] = model.attentions()[0]!;
-  const parameters = new Set([...model.namedParameters()].map(([, parameter]) => parameter));
-  const types = new Map<string, { tensors: number; bytes: number }>();
-  for (const { dtype, byteLength } of stored) {
-    const { tensors, bytes } = types.get(dtype) ?? { tensors: 0, bytes: 0 };
-    types.set(dtype, { tensors: tensors + 1, bytes: bytes + byteLength });
-  }
-  return {
-    family: config.modelType,
-    parameters: [...parameters].reduce((sum, { size }) => sum + size, 0),
-    layers: config.numHiddenLayers,
-    hidden_size: config.hiddenSize,
-    heads: attention.numHeads,
-    key_value_heads: attention.numKeyValueHeads,
-    head_dim: attention.headDim,
-    vocabulary: config.vocabSize,
-    positions: config.maxPositionEmbeddings,
-    stored: Object.fromEntries(types),
-  };
-}
-
-function describeTitan({ base, config, trainable }: TpttModel) {
-  const { order, alphaGate, betaGate, linear, trick } = config.recurrentConfig;
-  const wrapped = base.attentions().filter(([, layer]) => layer instanceof LiZAttention);
-  return {
-    operator: {
-      mode: config.operatorMode ?? null,
-      order,
-      alpha_gate: alphaGate,
-      beta_gate: betaGate,
-      linear,
-      trick,
-    },
-    wrapped: wrapped.map(([name, layer]) => ({
-      name,
-      window: Number.isFinite(layer.window) ? layer.window : null,
-    })),
-    trainable: {
-      parameters: trainable.reduce((sum, { size }) => sum + size, 0),
-      tensors: trainable.length,
-      lora_r: config.loraConfig?.r ?? null,
-      lora_alpha: config.loraConfig?.loraAlpha ?? null,
-    },
-  };
-}
-
-/** Bytes, the weights as f32; null for what the model has no positions for. */
-function describeMemory(
-  model: TpttModel,
-  parameters: number,
-  given: Given<typeof options>,
-  { batch_size, max_length, gradient_checkpointing }: Values<typeof options>,
-) {
-  const weights = 4 * parameters;
-  const trained = model.trainable.reduce((sum, { size }) => sum + 4 * size, 0);
-  const positions = model.base.config.maxPositionEmbeddings;
-  const length = maxLengthFor(positions, given.max_length, max_length);
-  const pass = model.trainingBytes(batch_size, length, { checkpointing: gradient_checkpointing });
-  return {
-    weights,
-    states: stateLengths.map((tokens) => ({
-      tokens,
-      mixed: tokens <= positions ? decoderBytes(model.base, "mixed", tokens) : null,
-      memory_only: decoderBytes(model.base, "only", tokens),
-    })),
-    training_step: {
-      batch_size,
-      max_length: length,
-      // The trained weights, their gradient and the optimizer's two moments.
-      bytes: weights + 4 * trained + pass,
-    },
-  };
-}

@@ -1,3 +1,4 @@
+import { elementType } from "../onnx-proto.js";
 import { broadcastShape, call, defineOp, sameDType, shapeError } from "../op.js";
 import { type DType, isFloat } from "../tensor.js";
 import { type Op, scalar, Value } from "../value.js";
@@ -99,22 +100,10 @@ export const whereOp: Op = defineOp({
   ],
 });
 
-const onnxType: Record<DType, number> = {
-  f32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  f16: 10,
-  f64: 11,
-  bf16: 16,
-};
-
 export const castOp: Op = defineOp<{ to: DType }>({
   name: "cast",
   infer: ([x], { to }) => ({ dtype: to, shape: x!.shape }),
-  onnx: (e, inputs, outputs, { to }) => e.node("Cast", inputs, outputs, { to: onnxType[to] }),
+  onnx: (e, inputs, outputs, { to }) => e.node("Cast", inputs, outputs, { to: elementType[to] }),
   grad: ({ grads: [g], inputs: [x] }) => [
     isFloat(x!.dtype) && isFloat(g!.dtype) ? cast(g!, x!.dtype) : undefined,
   ],
