@@ -40,10 +40,6 @@ export const bandTexts = (random: Random, { near, far }: RecallBand, count: numb
 export interface Recall extends ExactMatchSummary {
   /** Mean loss of an answer, in nats. */
   readonly loss: number;
-  /** Tokens that were read. */
-  readonly tokens: number;
-  /** Time that it took. */
-  readonly seconds: number;
 }
 
 /** A model that gives logits [B, S, vocab] for whole sequences. */
@@ -61,16 +57,12 @@ export async function evaluateRecall(
   batchSize: number,
 ): Promise<Recall> {
   const meter = new ExactMatchMeter();
-  let [lossSum, tokens, seconds] = [0, 0, 0];
+  let lossSum = 0;
   for (let start = 0; start < texts.length; start += batchSize) {
     const batch = texts.slice(start, start + batchSize);
-    const inputs = inputsOf(batch, batchSize);
-    const before = performance.now();
-    const { logits } = await model.forward(inputs);
-    seconds += (performance.now() - before) / 1000;
+    const { logits } = await model.forward(inputsOf(batch, batchSize));
     const [, length, vocab] = logits.shape as [number, number, number];
     for (const [row, { inputIds, questions }] of batch.entries()) {
-      tokens += inputIds.length;
       for (const { position } of questions) {
         const at = (row * length + position - 1) * vocab;
         const scores = logits.f32.subarray(at, at + vocab);
@@ -81,7 +73,7 @@ export async function evaluateRecall(
     }
   }
   const summary = meter.summary();
-  return { ...summary, loss: lossSum / summary.total, tokens, seconds };
+  return { ...summary, loss: lossSum / summary.total };
 }
 
 function inputsOf(texts: readonly FactsText[], batchSize: number): ForwardInputs {
