@@ -5,12 +5,28 @@
  */
 export { type Batch, type CollateOptions, collate, lengthBuckets } from "./data/collate.js";
 export { type DataRecord, type InstructionRecord, readDataset, type TextRecord } from "./data/dataset.js";
+export {
+  answersExample,
+  chanceRecall,
+  type FactsOptions,
+  type FactsText,
+  factsText,
+  type Question,
+} from "./data/facts.js";
 export { alpacaPrompt } from "./data/prompt.js";
 export { type Example, type TokenizeOptions, tokenizeDataset } from "./data/tokenize.js";
 export { Tensor } from "./engine/index.js";
 export { InputError } from "./errors.js";
 export { type EvaluateLossOptions, evaluateLoss } from "./evaluate/loss.js";
 export { ExactMatchMeter, LossMeter, type LossSummary } from "./evaluate/metrics.js";
+export {
+  bandTexts,
+  evaluateRecall,
+  type LogitsModel,
+  type Recall,
+  type RecallBand,
+  recallBands,
+} from "./evaluate/recall.js";
 export { createTokenSampler, type SamplingOptions } from "./generate/sampling.js";
 export { Tokenizer } from "./io/tokenizer.js";
 export { Checkpoint, openCheckpoint } from "./models/checkpoint.js";

@@ -1,5 +1,6 @@
 import { chanceRecall } from "../../data/facts.js";
 import { chart } from "../chart.js";
+import type { FarQuestion } from "./experiment.js";
 import type { DemoResult, DemoRow } from "./run-demo.js";
 
 /** What a demo measured, for a person. */
@@ -21,7 +22,7 @@ export function demoReport(result: DemoResult): string {
     "The same titan with the memory's share (mu) changed in both layers, or in the first and the second:",
     recallTable([titan, ...variants]),
     variants.map(({ name, meaning }) => `  ${name.padEnd(nameWidth)}  ${meaning}`).join("\n"),
-    `${ellipsis(question.prompt)} ...\n  told ${question.distance} tokens before: ${question.answer}; base model: ${answers.base}; titan: ${answers.titan}`,
+    `A question, ${question.distance} tokens after its fact: ${excerpt(question)}\n  base model: ${answers.base}\n  titan: ${answers.titan}`,
   ].join("\n\n");
 }
 
@@ -101,8 +102,10 @@ function columns(rows: readonly (readonly string[])[]): string {
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
 
-/** The first and last words of a text. */
-function ellipsis(text: string): string {
-  const words = text.split(" ");
-  return `${words.slice(0, 12).join(" ")} [${words.length - 20} words] ${words.slice(-8).join(" ")}`;
+/** The sentence that tells the fact, and the question. */
+function excerpt({ prompt, distance }: FarQuestion): string {
+  const words = prompt.split(" ");
+  const value = words.length - 1 - distance;
+  const [fact, rest, end] = [words.slice(value - 1, value + 2), words.slice(value + 2, -8), words.slice(-8)];
+  return `... ${fact.join(" ")} [${rest.length} words] ${end.join(" ")}`;
 }
