@@ -9,6 +9,7 @@ import { common, count } from "../common-options.js";
 import { demoJson, demoReport } from "../demo/report.js";
 import { runDemo } from "../demo/run-demo.js";
 import { complete, path } from "../options.js";
+import { quoted } from "../quoted.js";
 import { createReporter } from "../reporter.js";
 
 const options = {
@@ -41,7 +42,7 @@ export const demo = defineCommand({
           await writeFileAtomic(join(folder, measuresFile), `${text}\n`);
         }),
       );
-      const next = `npx tptt generate --model ${output} --max-new-tokens 1 --prompt "$(cat ${join(output, promptFile)})"`;
+      const next = `npx tptt generate --model ${quoted(output)} --max-new-tokens 2 --prompt "$(cat ${quoted(join(output, promptFile))})"`;
       if (!json)
         io.stdout.write(`\n${demoReport(result)}\n\nThe titan is in ${output}. Ask it:\n  ${next}\n`);
       reporter.done(json ? { ...demoJson(result), output } : { seconds: result.seconds, output });

@@ -13,6 +13,7 @@ import { defineCommand, interrupted } from "../command.js";
 import { common, count, maxLengthFor, share } from "../common-options.js";
 import { readConfigFile } from "../config-file.js";
 import { complete, flag, flagOf, type Given, path, type Values } from "../options.js";
+import { quoted } from "../quoted.js";
 import { createReporter } from "../reporter.js";
 import { RunFolder } from "../run-folder.js";
 import { titanOptions, toTpttOptions } from "../titan-options.js";
@@ -146,7 +147,3 @@ function lizaCallback(model: TpttModel, values: Values<Options>): LiZACallback {
     transitionStep: values.liza_transition_steps,
   });
 }
-
-/** A path as a shell takes it. */
-const quoted = (text: string): string =>
-  /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -18,11 +18,12 @@ export type RecallByBand = readonly (Recall & { readonly band: RecallBand })[];
 /** Measures exact recall on held-out texts, the same ones for every model. */
 export class RecallTest {
   readonly #bands: readonly { readonly band: RecallBand; readonly texts: readonly FactsText[] }[];
-  readonly #samples: number;
+  readonly #batchSize: number;
 
   /** @param window of the base model's attention. @param samples texts in each band. */
   constructor(window: number, samples: number, seed: number) {
-    this.#samples = samples;
+    // Attention over long texts takes memory by the square of their length.
+    this.#batchSize = Math.min(samples, 8);
     this.#bands = recallBands(window).map((band) => ({
       band,
       texts: bandTexts(Random.for(seed, "held-out", band.name), band, samples),
@@ -32,7 +33,7 @@ export class RecallTest {
   async run(model: TpttModel): Promise<RecallByBand> {
     const results = [];
     for (const { band, texts } of this.#bands) {
-      results.push({ band, ...(await evaluateRecall(model, texts, this.#samples)) });
+      results.push({ band, ...(await evaluateRecall(model, texts, this.#batchSize)) });
     }
     return results;
   }
