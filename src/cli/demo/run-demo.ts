@@ -66,8 +66,7 @@ const variants = [
   },
   {
     magWeights: [1, 0.5],
-    meaning:
-      "no attention in the first layer: a memory sees no positions, so not which word comes after a name",
+    meaning: "no attention in the first layer: what is missing against mu 0.5 was that attention's",
   },
 ];
 
