@@ -17,12 +17,19 @@ const step = await compile(
   { inputs: { x: points, y: points } },
 );
 
-const x = Tensor.f32([64], Array.from({ length: 64 }, (_, i) => i / 32 - 1));
-const y = Tensor.f32([64], Array.from(x.f32, (value) => 3 * value - 2));
+const x = Tensor.f32(
+  [64],
+  Array.from({ length: 64 }, (_, i) => i / 32 - 1),
+);
+const y = Tensor.f32(
+  [64],
+  Array.from(x.f32, (value) => 3 * value - 2),
+);
 const params: Record<string, Tensor> = { slope: Tensor.scalar(0), offset: Tensor.scalar(0) };
 for (let i = 0; i < 200; i++) {
   const { grads } = await step.run({ x, y, params });
-  for (const [name, grad] of Object.entries(grads)) params[name] = Tensor.scalar(params[name]!.item() - 0.3 * grad.item());
+  for (const [name, grad] of Object.entries(grads))
+    params[name] = Tensor.scalar(params[name]!.item() - 0.3 * grad.item());
 }
 await step.release();
 

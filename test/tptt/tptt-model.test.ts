@@ -240,3 +240,17 @@ test("memories may be given to some of the layers, LoRA to any linear layer", as
   const expected = (await model.forward({ inputIds: rows([ids]) })).logits.f32.subarray(8 * vocabSize);
   expect(logits!).toBeCloseToTensor(expected, { atol: 5e-5 });
 });
+
+test("layers may have shares of their own; one share stands for all", async () => {
+  const model = await openTitan("llama-gqa");
+  model.magWeight = 0.25;
+  expect(model.magWeights).toEqual([0.25, 0.25]);
+  model.magWeights = [0, 1];
+  expect(model.magWeight).toBe(0.5);
+  expect(model.memoryMode).toBe("mixed");
+  model.magWeights = [1, 1];
+  expect(model.memoryMode).toBe("only");
+  expect(() => {
+    model.magWeights = [0.5];
+  }).toThrow("mag_weight: is 0.5, expected 2 numbers from 0 to 1");
+});
