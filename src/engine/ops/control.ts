@@ -132,6 +132,15 @@ export const isNaNOp: Op = defineOp({
   grad: "none",
 });
 
+/**
+ * x as it is, but not before `signal`: what is computed from it is told apart from what is computed from x. ONNX Runtime
+ * merges equal computations, but where(condition, x, x) is one thing that it does not undo.
+ */
+export function after(x: Value, signal: Value): Value {
+  const first = gather(reshape(signal, [-1]), constant(Tensor.int64([], [0])));
+  return where(call(isNaNOp, [first]), x, x);
+}
+
 interface Checkpoint {
   readonly body: Body;
   /** How many of the inputs were given as such; those behind are captured. */
@@ -146,13 +155,10 @@ export const checkpointOp: Op = defineOp<Checkpoint>({
     throw new Error("checkpoint: expected to be inlined before it is emitted");
   },
   grad({ inputs, grads, attrs: { body, given }, needs }) {
-    // Computed again from inputs that wait for the gradient: otherwise ONNX Runtime would find the second computation
-    // equal to the first, and keep the first. where(condition, x, x) is one thing that it does not undo.
-    const first = gather(reshape(grads[0]!, [-1]), constant(Tensor.int64([], [0])));
-    const arrived = call(isNaNOp, [first]);
     const again = inputs.map((x, i) => {
+      // Computed again from inputs that wait for the gradient: otherwise ONNX Runtime would keep the first computation.
       const waits = (i < given || needs[i]) && x.node.op !== parameterOp && x.dtype !== "bool";
-      return waits ? where(arrived, x, x) : x;
+      return waits ? after(x, grads[0]!) : x;
     });
     const wrt = body.placeholders.filter((_, i) => needs[i]);
     const found = vjp(body.outputs, grads, wrt).map((g, i) => g ?? zeros(wrt[i]!.dtype, wrt[i]!.shape));

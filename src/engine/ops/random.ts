@@ -1,6 +1,7 @@
 import { Random } from "../../random.js";
 import { Tensor } from "../tensor.js";
 import { constant, type Value } from "../value.js";
+import { after } from "./control.js";
 import { add, cast, greaterEqual, mul } from "./elementwise.js";
 
 /** Fixed random words, one for each row (or column) of a mask. */
@@ -31,6 +32,8 @@ function hash(shape: readonly number[], seed: Value): Value {
 export function dropout(x: Value, rate: number, seed: Value): Value {
   if (!(rate >= 0 && rate < 1)) throw new RangeError(`dropout: expected a rate in [0, 1), got ${rate}`);
   if (rate === 0) return x;
-  const keep = greaterEqual(hash(x.shape, cast(seed, "int32")), Math.floor((rate - 0.5) * 2 ** 32));
+  // The mask comes after x: in a checkpoint it is made again, like all that follows from x, and not kept.
+  const place = after(cast(seed, "int32"), x);
+  const keep = greaterEqual(hash(x.shape, place), Math.floor((rate - 0.5) * 2 ** 32));
   return mul(mul(x, cast(keep, x.dtype)), 1 / (1 - rate));
 }

@@ -1,5 +1,17 @@
 import { expect, test } from "vitest";
-import { compile, dropout, gradients, input, mul, sum, Tensor } from "../../../src/engine/index.js";
+import {
+  checkpoint,
+  compile,
+  dropout,
+  gradients,
+  input,
+  mul,
+  sum,
+  Tensor,
+  type Value,
+} from "../../../src/engine/index.js";
+import { lower } from "../../../src/engine/lower.js";
+import { nodesOf } from "../../../src/engine/value.js";
 import { evaluate, normal } from "../evaluate.js";
 
 const [rows, columns, seeds] = [200, 300, 8];
@@ -83,4 +95,16 @@ test("a rate of zero leaves everything as it is; a rate outside [0, 1) is refuse
   expect(dropout(x, 0, seed)).toBe(x);
   for (const rate of [1, -0.1, Number.NaN])
     expect(() => dropout(x, rate, seed)).toThrow(`dropout: expected a rate in [0, 1), got ${rate}`);
+});
+
+test("a checkpoint makes its mask again instead of keeping it", () => {
+  const [x, seed] = [input("f32", [3, 4]), input("int32", [])];
+  const masksIn = (recomputed: boolean) => {
+    const body = (h: Value) => dropout(mul(h, h), 0.5, seed);
+    const y = recomputed ? checkpoint(([h]) => body(h!), [x]) : body(x);
+    const outputs = lower([sum(y), ...gradients(sum(mul(y, y)), [x])]);
+    return nodesOf(outputs).filter(({ op }) => op.name === "greaterEqual").length;
+  };
+  expect(masksIn(false)).toBe(1);
+  expect(masksIn(true)).toBe(2);
 });
