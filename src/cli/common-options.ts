@@ -13,6 +13,7 @@ export const count = () => z.int("expected a whole number").positive("expected a
 /** Options that several commands have. */
 export const common = {
   model: path().describe("a GGUF file, a folder in Hugging Face form, or a saved titan"),
+  dataset: path().describe("JSON or JSONL (instruction, input and output, or text), or plain text"),
   json: flag().describe("one JSON object a line on stdout; all else goes to stderr"),
   mask_prompt: flag().describe("the loss is that of the answers alone, not of the instructions"),
   mag_weight: share().optional().describe("mu, the memory's share; without it, as the titan was saved"),

@@ -1,5 +1,6 @@
 import { Tensor } from "../engine/tensor.js";
-import { type Example, ignoreIndex } from "./tokenize.js";
+import { ignoreIndex } from "./ignore-index.js";
+import type { Example } from "./tokenize.js";
 
 /** A batch of examples of one static shape [B, S]; every tensor is `int64`. */
 export interface Batch {

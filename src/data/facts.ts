@@ -1,6 +1,7 @@
 import type { TokenizerFiles } from "../io/gguf-tokenizer.js";
 import type { Random } from "../random.js";
-import { type Example, ignoreIndex } from "./tokenize.js";
+import { ignoreIndex } from "./ignore-index.js";
+import type { Example } from "./tokenize.js";
 
 const list = (words: string): readonly string[] => words.split(" ");
 

@@ -1,5 +1,6 @@
 import { InputError } from "../errors.js";
 import type { DataRecord } from "./dataset.js";
+import { ignoreIndex } from "./ignore-index.js";
 import { alpacaPrompt } from "./prompt.js";
 
 /** What this layer asks of a tokenizer. */
@@ -9,9 +10,6 @@ export interface TokenizerLike {
   readonly bosId?: number | undefined;
   readonly eosId?: number | undefined;
 }
-
-/** The label of a token that the loss passes over. */
-export const ignoreIndex = -100;
 
 /** One sequence to learn: both arrays have its length, and a label stands at its own token's place (not shifted). */
 export interface Example {

@@ -1,6 +1,6 @@
 import { collate } from "../data/collate.js";
 import { type FactsText, factsText } from "../data/facts.js";
-import { ignoreIndex } from "../data/tokenize.js";
+import { ignoreIndex } from "../data/ignore-index.js";
 import type { Tensor } from "../engine/index.js";
 import type { Random } from "../random.js";
 import type { ForwardInputs } from "../tptt/batch.js";

@@ -41,7 +41,7 @@ export function splitHeads(x: Value, heads: number): Value {
 }
 
 /** [B, H, S, D] -> [B, S, H * D] */
-export function mergeHeads(x: Value): Value {
+function mergeHeads(x: Value): Value {
   const [batch, heads, length, dim] = x.shape as [number, number, number, number];
   return reshape(transpose(x, [0, 2, 1, 3]), [batch, length, heads * dim]);
 }

@@ -1,3 +1,4 @@
+import { ignoreIndex } from "../data/ignore-index.js";
 import {
   add,
   cast,
@@ -24,9 +25,6 @@ import {
   type Value,
   zeros,
 } from "../engine/index.js";
-
-/** Labels that are not predicted (padding, a masked prompt). */
-export const ignoredLabel = -100;
 
 /** Logits of at most so many rows are held at once: the head is read once for all of them, which then costs nothing. */
 const sliceRows = 256;
@@ -57,7 +55,7 @@ function padRows({ x, labels }: Slice, slices: number): Slice {
   const [count, hidden] = x.shape as [number, number];
   const more = Math.ceil(count / slices) * slices - count;
   if (more === 0) return { x, labels };
-  const ignored = Tensor.int64([more], Array<number>(more).fill(ignoredLabel));
+  const ignored = Tensor.int64([more], Array<number>(more).fill(ignoreIndex));
   return {
     x: concat([x, zeros(x.dtype, [more, hidden])], 0),
     labels: concat([labels, constant(ignored)], 0),

@@ -1,3 +1,4 @@
+import { ignoreIndex } from "../data/ignore-index.js";
 import {
   add,
   compile,
@@ -11,7 +12,7 @@ import {
   type Value,
   valueAndGrad,
 } from "../engine/index.js";
-import { crossEntropySum, ignoredLabel } from "../nn/cross-entropy.js";
+import { crossEntropySum } from "../nn/cross-entropy.js";
 import { ForwardContext } from "../nn/forward-context.js";
 import { type MemoryMode, muType, setMode, type TitanParts } from "./titan-parts.js";
 
@@ -52,7 +53,7 @@ function hiddenStates(
 /** The sum of the next-token losses over all labels that are not -100. */
 function lossSum(parts: TitanParts, hidden: Value, labels: Value): Value {
   const [batch, length, dim] = hidden.shape as [number, number, number];
-  const none = constant(Tensor.int64([batch, 1], Array<number>(batch).fill(ignoredLabel)));
+  const none = constant(Tensor.int64([batch, 1], Array<number>(batch).fill(ignoreIndex)));
   const next = concat([slice(labels, 1, 1, length), none], 1);
   return crossEntropySum(
     reshape(hidden, [batch * length, dim]),

@@ -7,7 +7,7 @@ import {
   factsTokenizerFiles,
   factsVocabulary,
 } from "../../src/data/facts.js";
-import { ignoreIndex } from "../../src/data/tokenize.js";
+import { ignoreIndex } from "../../src/data/ignore-index.js";
 import { Tokenizer } from "../../src/io/tokenizer.js";
 import { Random } from "../../src/random.js";
 

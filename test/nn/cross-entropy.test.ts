@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { ignoreIndex } from "../../src/data/ignore-index.js";
 import { compile, FrozenWeights, gradients, parameter, Tensor, type Value } from "../../src/engine/index.js";
-import { crossEntropySum, ignoredLabel } from "../../src/nn/cross-entropy.js";
+import { crossEntropySum } from "../../src/nn/cross-entropy.js";
 import { Random } from "../../src/random.js";
 
 interface Case {
@@ -19,7 +20,7 @@ function randomCase(rows: number, { vocab = 13, hidden = 6, scale = 1 } = {}): C
       Array.from({ length: shape[0] * shape[1] }, () => scale * random.normal()),
     );
   const labels = Array.from({ length: rows }, () =>
-    random.below(4) === 0 ? ignoredLabel : random.below(vocab),
+    random.below(4) === 0 ? ignoreIndex : random.below(vocab),
   );
   return { x: normal(rows, hidden), head: normal(vocab, hidden), labels };
 }
@@ -112,7 +113,7 @@ describe.each([false, true])("crossEntropySum with a trainable head: %s", (train
   });
 
   test("is nothing, and pulls on nothing, where every label is ignored", async () => {
-    const given = { ...randomCase(9), labels: Array<number>(9).fill(ignoredLabel) };
+    const given = { ...randomCase(9), labels: Array<number>(9).fill(ignoreIndex) };
     const { loss, gradX, gradHead } = await run(given, trainable);
     expect(loss.item()).toBe(0);
     expect(gradX).toBeCloseToTensor(new Float32Array(gradX.size), { atol: 1e-30 });

@@ -4,12 +4,12 @@ import { evaluateLoss } from "../../evaluate/loss.js";
 import { defineCommand } from "../command.js";
 import { common, count, maxLengthFor } from "../common-options.js";
 import { loadModel } from "../load-model.js";
-import { complete, path } from "../options.js";
+import { complete } from "../options.js";
 import { createReporter } from "../reporter.js";
 
 const options = {
   model: common.model,
-  data: path().describe("JSON or JSONL (instruction, input and output, or text), or plain text"),
+  data: common.dataset,
   samples: count().optional().describe("only so many examples, from the end of the data as in training"),
   batch_size: common.batch_size,
   max_length: common.max_length,

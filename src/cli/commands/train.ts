@@ -21,7 +21,7 @@ import { TrainingReport } from "../training-report.js";
 
 const options = {
   model: common.model,
-  dataset: path().describe("JSON or JSONL (instruction, input and output, or text), or plain text"),
+  dataset: common.dataset,
   output: path().describe("the folder for the titan, its metrics and checkpoints"),
   resume: flag().describe("go on from the latest checkpoint in the output folder, with its run's options"),
   ...trainingOptions,
