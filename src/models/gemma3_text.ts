@@ -136,7 +136,7 @@ class Gemma3Attention extends Attention {
     );
   }
 
-  output(heads: Value): Value {
+  projectOut(heads: Value): Value {
     return this.o_proj.forward(heads);
   }
 }

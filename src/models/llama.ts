@@ -100,7 +100,7 @@ class LlamaAttention extends Attention {
     );
   }
 
-  output(heads: Value): Value {
+  projectOut(heads: Value): Value {
     return this.o_proj.forward(heads);
   }
 }

@@ -26,11 +26,11 @@ export abstract class Attention extends Module {
   /** Softmax attention over the projections: [B, S, H * D]. At most `window` tokens are seen. */
   abstract attend(projections: Projections, context: ForwardContext, window?: number): Value;
   /** The output projection: [B, S, H * D] -> [B, S, hidden]. */
-  abstract output(heads: Value): Value;
+  abstract projectOut(heads: Value): Value;
 
   /** [B, S, hidden] -> [B, S, hidden] */
   forward(x: Value, context: ForwardContext): Value {
-    return this.output(this.attend(this.project(x), context));
+    return this.projectOut(this.attend(this.project(x), context));
   }
 }
 

@@ -85,21 +85,21 @@ export class LiZAttention extends Attention {
     return this.base_attn.attend(projections, context, window);
   }
 
-  output(heads: Value): Value {
-    return this.base_attn.output(heads);
+  projectOut(heads: Value): Value {
+    return this.base_attn.projectOut(heads);
   }
 
   override forward(x: Value, context: ForwardContext): Value {
     if (this.disableLinearAttn) return super.forward(x, context);
     const projections = this.project(x);
     const memory = this.linearAttn.forward(projections, context);
-    if (this.memoryGate.memoryOnly) return this.output(memory);
+    if (this.memoryGate.memoryOnly) return this.projectOut(memory);
     const attention = this.attend(projections, context);
     // One output projection serves both paths where mixing before it is the same.
     if (this.memoryGate.isLinear && !this.#baseScaleAttn)
-      return this.output(this.memoryGate.mix(attention, memory));
-    const softmax = this.output(attention);
-    const linear = this.output(memory);
+      return this.projectOut(this.memoryGate.mix(attention, memory));
+    const softmax = this.projectOut(attention);
+    const linear = this.projectOut(memory);
     return this.memoryGate.mix(softmax, this.#baseScaleAttn ? mul(rms(softmax), linear) : linear);
   }
 }
