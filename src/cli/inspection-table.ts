@@ -8,7 +8,7 @@ export function inspectionTable(of: Inspection): string {
   const sections: Record<string, string[]> = {
     model: [
       `${of.model} (${of.kind}${of.kind === "base model" ? "" : ` of ${of.base_model}`}, ${of.family})`,
-      `${number(of.parameters)} parameters, ${of.layers} layers of ${of.hidden_size}, vocabulary ${number(of.vocabulary)}, positions ${number(of.positions)}`,
+      `${number(of.parameters)} parameters, ${of.layers} layers of ${of.hidden_size}, ${of.vocabulary === null ? "" : `vocabulary ${number(of.vocabulary)}, `}positions ${number(of.positions)}`,
       `attention: ${of.heads} heads of ${of.head_dim}, ${of.key_value_heads} of keys and values`,
     ],
     stored: Object.entries(of.stored).map(

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { FrozenWeights } from "../engine/index.js";
 import { type Checkpoint, openCheckpoint } from "../models/checkpoint.js";
+import { LanguageModel } from "../models/language-model.js";
 import { TpttConfig } from "../tptt/config.js";
 import { decoderBytes } from "../tptt/footprint.js";
 import { LiZAttention } from "../tptt/liza-attention.js";
@@ -78,7 +79,7 @@ function describeBase({ model, stored }: Checkpoint) {
     heads: attention.numHeads,
     key_value_heads: attention.numKeyValueHeads,
     head_dim: attention.headDim,
-    vocabulary: config.vocabSize,
+    vocabulary: model instanceof LanguageModel ? model.config.vocabSize : null,
     positions: config.maxPositionEmbeddings,
     stored: Object.fromEntries(types),
   };

@@ -10,7 +10,7 @@ import { Tokenizer } from "../io/tokenizer.js";
 import { openGguf, type WeightInfo, type WeightSource } from "../io/weight-source.js";
 import { nameParameters } from "../nn/module.js";
 import type { Architecture } from "./architecture.js";
-import type { CausalLm } from "./causal-lm.js";
+import type { Backbone } from "./backbone.js";
 import { GgufModel, ggufName } from "./gguf-model.js";
 import { architectureOf, ggufArchitectureOf } from "./registry.js";
 
@@ -28,7 +28,7 @@ interface CheckpointParts {
   readonly path: string;
   readonly config: JsonObject;
   readonly architecture: Architecture;
-  readonly model: CausalLm;
+  readonly model: Backbone;
   readonly eosTokenIds: readonly number[];
   readonly storage: Storage;
   tokenizer(): Promise<Tokenizer | undefined>;
@@ -42,7 +42,7 @@ export class Checkpoint {
   readonly config: JsonObject;
   readonly architecture: Architecture;
   /** The model, its parameters named as in the checkpoint. */
-  readonly model: CausalLm;
+  readonly model: Backbone;
   /** Tokens that end a text; empty when the files name none. */
   readonly eosTokenIds: readonly number[];
   /**
@@ -138,10 +138,21 @@ async function openFolder(path: string): Promise<Checkpoint> {
       architecture,
       model: architecture.build(config, where),
       eosTokenIds: tokenIds(generationConfig?.eos_token_id ?? config.eos_token_id),
-      storage: { weights, nameOf: (parameter) => parameter, restore: (_, tensor) => tensor },
+      storage: {
+        weights,
+        nameOf: (parameter) => storedName(parameter, architecture, weights),
+        restore: (_, tensor) => tensor,
+      },
       tokenizer: async () => tokenizer,
     });
   });
+}
+
+/** The name that a file has for a parameter: files of a model with another head, or none, differ in a prefix. */
+function storedName(parameter: string, { baseModelPrefix }: Architecture, { tensors }: WeightSource): string {
+  const prefix = `${baseModelPrefix}.`;
+  const bare = parameter.startsWith(prefix) ? parameter.slice(prefix.length) : parameter;
+  return [parameter, bare, prefix + parameter].find((name) => tensors.has(name)) ?? parameter;
 }
 
 async function openGgufFile(path: string): Promise<Checkpoint> {

@@ -1,5 +1,8 @@
 import { z } from "zod";
 import { InputError } from "../errors.js";
+import { type CamelFields, camelFields } from "../io/field-names.js";
+import { isObject, type JsonObject } from "../io/json-file.js";
+import { parseWith } from "../io/validate.js";
 import type { RopeScaling } from "../nn/rotary.js";
 
 /* Fields of config.json that several families share. */
@@ -46,6 +49,63 @@ export const ropeScaling = z
     context.addIssue({ code: "custom", message: "expected the rope type default, linear or llama3" });
     return z.NEVER;
   });
+
+/** What the config of every decoder with rotary positions has; a family adds its own and other defaults. */
+export const decoderFields = {
+  vocab_size: positiveInt,
+  hidden_size: positiveInt,
+  intermediate_size: positiveInt,
+  num_hidden_layers: positiveInt,
+  num_attention_heads: positiveInt,
+  num_key_value_heads: positiveInt.nullish(),
+  head_dim: positiveInt.nullish(),
+  max_position_embeddings: positiveInt.default(2048),
+  rms_norm_eps: z.number().positive().default(1e-6),
+  rope_theta: z.number().positive().default(10_000),
+  rope_scaling: ropeScaling,
+  tie_word_embeddings: z.boolean().default(false),
+};
+
+/** The only activation that a family has. */
+export const onlyActivation = <T extends string>(name: T) =>
+  z.literal(name, `expected ${name}, the only activation of this family`).default(name as never);
+
+type DecoderFields = z.output<z.ZodObject<typeof decoderFields>>;
+
+/** A decoder's config: the fields that its schema gives, in camelCase, with the counts of heads filled in. */
+export type DecoderConfig<F extends DecoderFields> = Omit<CamelFields<F>, "numKeyValueHeads" | "headDim"> & {
+  readonly numKeyValueHeads: number;
+  readonly headDim: number;
+};
+
+/**
+ * Reads a decoder's config.json.
+ *
+ * @param where the file, for errors.
+ * @throws InputError naming the field that is wrong.
+ */
+export function parseDecoderConfig<F extends DecoderFields>(
+  schema: z.ZodType<F>,
+  json: JsonObject,
+  where: string,
+): DecoderConfig<F> {
+  const fields = parseWith(schema, flatRope(json), where);
+  const config = {
+    ...camelFields(fields),
+    numKeyValueHeads: fields.num_key_value_heads ?? fields.num_attention_heads,
+    headDim: fields.head_dim ?? fields.hidden_size / fields.num_attention_heads,
+  };
+  checkHeads({ ...config, numAttentionHeads: fields.num_attention_heads }, where);
+  return config;
+}
+
+/** transformers 5 writes `rope_parameters` where older versions wrote two fields. */
+function flatRope(json: JsonObject): JsonObject {
+  const rope = json.rope_parameters;
+  return isObject(rope) && "rope_theta" in rope
+    ? { ...json, rope_theta: rope.rope_theta, rope_scaling: rope }
+    : json;
+}
 
 /** Checks what a schema of single fields cannot. @throws InputError naming the field. */
 export function checkHeads(

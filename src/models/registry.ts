@@ -3,9 +3,10 @@ import type { Architecture } from "./architecture.js";
 import { gemma3Text } from "./gemma3_text.js";
 import type { GgufFamily } from "./gguf-model.js";
 import { llama } from "./llama.js";
+import { mistral } from "./mistral.js";
 
 /** Every backbone family that is known. */
-export const architectures: readonly Architecture[] = [gemma3Text, llama];
+export const architectures: readonly Architecture[] = [gemma3Text, llama, mistral];
 
 /**
  * The family of a `model_type`.

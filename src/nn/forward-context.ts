@@ -10,6 +10,7 @@ import {
   less,
   logicalAnd,
   max,
+  neg,
   reshape,
   sub,
   sum,
@@ -46,6 +47,8 @@ export interface ForwardContextOptions {
   /** bool [B, S], true at real tokens; absent when all are. */
   readonly mask?: Value | undefined;
   readonly past?: Past | undefined;
+  /** False: a token sees those after it too. Default true. */
+  readonly causal?: boolean;
   /** Gradient checkpointing: keep only what passes between layers. */
   readonly checkpointing?: boolean;
 }
@@ -62,16 +65,19 @@ export class ForwardContext {
   /** int64 [B, S]; undefined when token t of every row stands at t. */
   readonly positions: Value | undefined;
   readonly past: Past | undefined;
+  readonly causal: boolean;
   readonly checkpointing: boolean;
   /** The keys and values of this pass by layer, [B, Hkv, S, D]: what a cache adds. */
   readonly written: { readonly key: Value; readonly value: Value }[] = [];
   readonly #memo = new Map<unknown, unknown>();
 
-  constructor({ batch, length, mask, past, checkpointing = false }: ForwardContextOptions) {
+  constructor(options: ForwardContextOptions) {
+    const { batch, length, mask, past, causal = true, checkpointing = false } = options;
     this.batch = batch;
     this.length = length;
     this.mask = mask;
     this.past = past;
+    this.causal = causal;
     this.checkpointing = checkpointing;
     if (mask || past) {
       const real = mask ? cast(mask, "int64") : constant(Tensor.int64([1, 1], [1]));
@@ -121,16 +127,17 @@ export class ForwardContext {
 
   /**
    * What is added to attention scores: 0 where a token (row) may see a key (column), -1e30 elsewhere.
-   * A token sees itself and those before it, the last `window` of them. [B or 1, 1, S, keys]
+   * A token sees itself and those before it, the last `window` of them; without `causal` likewise those after it.
+   * [B or 1, 1, S, keys]
    */
   bias(window = Number.POSITIVE_INFINITY, past?: PastKeyValues): Value {
     return this.memo(`bias ${window} ${past?.positions.node.id}`, () => this.#bias(window, past));
   }
 
   #bias(window: number, past: PastKeyValues | undefined): Value {
-    const { batch, length, positions } = this;
+    const { batch, length, positions, causal } = this;
     if (positions === undefined) {
-      const sees = (t: number, j: number) => j <= t && t - j < window;
+      const sees = (t: number, j: number) => (causal ? j <= t : j - t < window) && t - j < window;
       const cells = Array.from({ length: length * length }, (_, i) =>
         sees(Math.floor(i / length), i % length) ? 0 : hidden,
       );
@@ -140,7 +147,9 @@ export class ForwardContext {
     const own = reshape(positions, [batch, 1, length, 1]);
     const key = reshape(keys, [batch, 1, 1, -1]);
     const distance = sub(own, key);
-    let seen = logicalAnd(greaterEqual(key, 0), greaterEqual(distance, 0));
+    let seen = greaterEqual(key, 0);
+    if (causal) seen = logicalAnd(seen, greaterEqual(distance, 0));
+    else if (Number.isFinite(window)) seen = logicalAnd(seen, less(neg(distance), window));
     if (Number.isFinite(window)) seen = logicalAnd(seen, less(distance, window));
     return where(seen, 0, hidden);
   }

@@ -1,6 +1,6 @@
 import { Parameter, sizeOf, Tensor } from "../engine/index.js";
 import type { Random } from "../random.js";
-import { RmsNorm } from "./layers.js";
+import { LayerNorm, RmsNorm } from "./layers.js";
 import { LoraLinear } from "./lora.js";
 import type { Module } from "./module.js";
 
@@ -33,8 +33,9 @@ export function initialTensors(
     }
     for (const [key, child] of module.children()) {
       if (!(child instanceof Parameter) || tensors.has(child.name)) continue;
-      if (module instanceof RmsNorm) set(child, () => 1 - module.offset);
-      else if (key === "bias") set(child, () => 0);
+      if (key === "bias") set(child, () => 0);
+      else if (module instanceof RmsNorm) set(child, () => 1 - module.offset);
+      else if (module instanceof LayerNorm) set(child, () => 1);
       else set(child, () => std * random.normal());
     }
   }

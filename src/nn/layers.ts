@@ -1,4 +1,17 @@
-import { add, gather, linear, mul, type Parameter, parameter, rmsNorm, type Value } from "../engine/index.js";
+import {
+  add,
+  gather,
+  linear,
+  matmul,
+  mean,
+  mul,
+  type Parameter,
+  parameter,
+  reshape,
+  rmsNorm,
+  sub,
+  type Value,
+} from "../engine/index.js";
 import { Module } from "./module.js";
 
 /** y = x W^T + b, with W [out, in] as Hugging Face stores it. */
@@ -23,6 +36,27 @@ export class Linear extends Module {
   /** [.., in] -> [.., out] */
   forward(x: Value): Value {
     return linear(x, this.weight, this.bias);
+  }
+}
+
+/** y = x W + b, with W [in, out] as GPT-2's checkpoints store it. */
+export class Conv1D extends Linear {
+  constructor(inFeatures: number, outFeatures: number) {
+    super(inFeatures, outFeatures, { bias: true });
+    this.weight = parameter(inFeatures, outFeatures);
+  }
+
+  override get inFeatures(): number {
+    return this.weight.shape[0]!;
+  }
+
+  override get outFeatures(): number {
+    return this.weight.shape[1]!;
+  }
+
+  override forward(x: Value): Value {
+    const rows = matmul(reshape(x, [-1, this.inFeatures]), this.weight);
+    return add(reshape(rows, x.shape.with(-1, this.outFeatures)), this.bias!);
   }
 }
 
@@ -60,6 +94,28 @@ export class RmsNorm extends Module {
     // With a frozen weight ONNX Runtime computes the sum once, when it makes the session.
     const weight = this.offset === 0 ? this.weight : add(this.weight, this.offset);
     return rmsNorm(x, weight, this.#eps);
+  }
+}
+
+/** (x - mean) / std * weight + bias over the last axis (Ba et al., arXiv 1607.06450). */
+export class LayerNorm extends Module {
+  readonly weight?: Parameter;
+  readonly bias?: Parameter;
+  readonly #eps: number;
+
+  /** @param learned which of weight and bias there are; both by default. */
+  constructor(dim: number, eps: number, learned: { weight?: boolean; bias?: boolean } = {}) {
+    super();
+    if (learned.weight ?? true) this.weight = parameter(dim);
+    if (learned.bias ?? true) this.bias = parameter(dim);
+    this.#eps = eps;
+  }
+
+  /** [.., dim] -> [.., dim] */
+  forward(x: Value): Value {
+    // The standard deviation is the RMS of what is left without the mean.
+    const normed = rmsNorm(sub(x, mean(x, [-1], true)), this.weight, this.#eps);
+    return this.bias ? add(normed, this.bias) : normed;
   }
 }
 

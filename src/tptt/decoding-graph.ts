@@ -8,6 +8,7 @@ import {
   takeAlong,
   type Value,
 } from "../engine/index.js";
+import { asLanguageModel } from "../models/language-model.js";
 import { ForwardContext, type PastKeyValues } from "../nn/forward-context.js";
 import type { LinearState } from "./lcache.js";
 import { type MemoryMode, muType, setMode, softmaxLayers, type TitanParts } from "./titan-parts.js";
@@ -79,7 +80,7 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
     const last = reshape(maximum(sub(context.end, 1), 0), [batch, 1, 1]);
     const final = takeAlong(hidden, expand(last, [batch, 1, hidden.shape[2]!]), 1);
     return {
-      logits: reshape(parts.base.logits(final), [batch, -1]),
+      logits: reshape(asLanguageModel(parts.base).logits(final), [batch, -1]),
       keyValues: Object.fromEntries(Object.entries(context.written)),
       linear: Object.fromEntries(mode === "off" ? [] : parts.linearCache.entries()),
     };

@@ -1,5 +1,5 @@
 import { sizeOf } from "../engine/index.js";
-import type { CausalLm } from "../models/causal-lm.js";
+import type { Backbone } from "../models/backbone.js";
 import { ringCapacity } from "./key-value-rings.js";
 import { LiZAttention } from "./liza-attention.js";
 import type { MemoryMode } from "./titan-parts.js";
@@ -7,7 +7,7 @@ import type { MemoryMode } from "./titan-parts.js";
 const bytesPerNumber = 4; // f32
 
 /** Bytes that a {@link Decoder} remembers of one sequence after so many tokens: keys and values, and the memories. */
-export function decoderBytes(base: CausalLm, mode: MemoryMode, tokens: number): number {
+export function decoderBytes(base: Backbone, mode: MemoryMode, tokens: number): number {
   let numbers = 0;
   for (const [, layer] of base.attentions()) {
     const hasMemory = layer instanceof LiZAttention && mode !== "off";

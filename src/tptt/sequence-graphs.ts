@@ -12,6 +12,7 @@ import {
   type Value,
   valueAndGrad,
 } from "../engine/index.js";
+import { asLanguageModel } from "../models/language-model.js";
 import { crossEntropySum } from "../nn/cross-entropy.js";
 import { ForwardContext } from "../nn/forward-context.js";
 import { type MemoryMode, muType, setMode, type TitanParts } from "./titan-parts.js";
@@ -46,7 +47,7 @@ function hiddenStates(
   const { batch, length } = shape;
   return parts.base.forward(
     inputs.inputIds,
-    new ForwardContext({ batch, length, mask: inputs.mask, checkpointing }),
+    new ForwardContext({ batch, length, mask: inputs.mask, causal: parts.base.causal, checkpointing }),
   );
 }
 
@@ -57,14 +58,15 @@ function lossSum(parts: TitanParts, hidden: Value, labels: Value): Value {
   const next = concat([slice(labels, 1, 1, length), none], 1);
   return crossEntropySum(
     reshape(hidden, [batch * length, dim]),
-    parts.base.head,
+    asLanguageModel(parts.base).head,
     reshape(next, [batch * length]),
   );
 }
 
 /** Compiles token ids to logits, [B, S, vocab]. */
 export function compileLogits(parts: TitanParts, shape: SequenceShape) {
-  const logits = (inputs: SequenceInputs) => parts.base.logits(hiddenStates(parts, shape, inputs));
+  const logits = (inputs: SequenceInputs) =>
+    asLanguageModel(parts.base).logits(hiddenStates(parts, shape, inputs));
   return compile(logits, { inputs: sequenceInputs(parts, shape), frozen: parts.frozen });
 }
 

@@ -1,5 +1,5 @@
 import { type FrozenWeights, reshape, split, type TypeInfo, type Value } from "../engine/index.js";
-import type { CausalLm } from "../models/causal-lm.js";
+import type { Backbone } from "../models/backbone.js";
 import type { Attention } from "../nn/attention.js";
 import type { LoraLinear } from "../nn/lora.js";
 import type { LCache } from "./lcache.js";
@@ -10,7 +10,7 @@ export type MemoryMode = "off" | "mixed" | "only";
 
 /** The symbolic side of a titan. */
 export interface TitanParts {
-  readonly base: CausalLm;
+  readonly base: Backbone;
   readonly wrapped: readonly LiZAttention[];
   readonly lora: readonly LoraLinear[];
   readonly linearCache: LCache;

@@ -3,7 +3,7 @@ import { type FrozenWeights, type Parameter, type Params, Tensor } from "../engi
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
 import type { Tokenizer } from "../io/tokenizer.js";
-import type { CausalLm } from "../models/causal-lm.js";
+import type { Backbone } from "../models/backbone.js";
 import { openCheckpoint } from "../models/checkpoint.js";
 import { initialTensors } from "../nn/init.js";
 import { nameParameters } from "../nn/module.js";
@@ -49,7 +49,7 @@ export interface TpttModelParts {
   /** The base model's config in Hugging Face's form. */
   readonly baseConfig: JsonObject;
   /** The base model, its parameters named. The titan takes it over. */
-  readonly base: CausalLm;
+  readonly base: Backbone;
   /** The base model's weights. */
   readonly frozen: FrozenWeights;
   readonly tokenizer?: Tokenizer | undefined;
@@ -152,8 +152,8 @@ export class TpttModel {
     this.params = Object.fromEntries(await loadTpttSafetensors(path, this.trainable));
   }
 
-  /** The decoder inside, its attention layers wrapped. */
-  get base(): CausalLm {
+  /** The transformer inside, its attention layers wrapped. */
+  get base(): Backbone {
     return this.#parts.base;
   }
 
@@ -310,7 +310,8 @@ export class TpttModel {
       );
     }
     const masked =
-      attentionMask !== undefined && (this.config.bidirectional || !isRightPadded(attentionMask));
+      attentionMask !== undefined &&
+      (this.config.bidirectional || !this.base.causal || !isRightPadded(attentionMask));
     return { batch, length, masked, mode };
   }
 

@@ -42,6 +42,8 @@ export interface OpCase {
   apply(inputs: Value[]): Value | readonly Value[];
   /** An element of an output (the first unless told), in plain arithmetic. */
   expected(inputs: readonly Reference[], index: readonly number[], output: number): number;
+  /** ONNX Runtime has no float64 kernel for it: the differences are those of the plain arithmetic. */
+  readonly single?: true;
 }
 
 let samples = 0;
@@ -98,6 +100,8 @@ interface Run {
   readonly outputs: readonly Tensor[];
   readonly grads: readonly Tensor[];
   readonly sum: number;
+  /** The weights of that sum, by output. */
+  readonly weights: readonly (Float64Array | undefined)[];
 }
 
 /** Compiles a function together with the gradient of a weighted sum of its real outputs. */
@@ -131,7 +135,7 @@ async function differentiated({ inputs, apply }: OpCase, dtype: "f32" | "f64") {
       let sum = 0;
       for (const [i, output] of outputs.entries())
         for (const [j, w] of (weights[i] ?? []).entries()) sum += w * Number(output.data[j]);
-      return { outputs, grads, sum };
+      return { outputs, grads, sum, weights };
     },
     release: () => executable.release(),
   };
@@ -151,23 +155,32 @@ export async function checkOp(opCase: OpCase): Promise<boolean> {
     const want = indices(output.shape).map((index) => expected(references, index, o));
     expect(numbers(output)).toBeCloseToTensor(want, { rtol: 1e-5, atol: 2e-6 });
   }
-  const double = await differentiated(opCase, "f64");
-  const exact = await double.run(inputs);
   const step = 1e-5;
+  const plainSum = (samples: readonly Sample[]) => {
+    const at = samples.map(({ shape, values }) => new Reference(shape, values));
+    return f32.outputs
+      .flatMap(({ shape }, o) =>
+        indices(shape).map((index, i) => expected(at, index, o) * (f32.weights[o]?.[i] ?? 0)),
+      )
+      .reduce((a, b) => a + b, 0);
+  };
+  const double = opCase.single ? undefined : await differentiated(opCase, "f64");
+  const exact = await double?.run(inputs);
   const differentiable = inputs.filter(isDifferentiable);
   for (const [k, sample] of differentiable.entries()) {
     const differences: number[] = [];
     for (const i of sample.values.keys()) {
       const moved = async (by: number) => {
         const at = { ...sample, values: sample.values.with(i, sample.values[i]! + by) };
-        return (await double.run(inputs.map((other) => (other === sample ? at : other)))).sum;
+        const samples = inputs.map((other) => (other === sample ? at : other));
+        return double ? (await double.run(samples)).sum : plainSum(samples);
       };
       differences.push(((await moved(step)) - (await moved(-step))) / (2 * step));
     }
-    expect(exact.grads[k]!).toBeCloseToTensor(differences, { rtol: 1e-6, atol: 1e-6 });
-    expect(f32.grads[k]!).toBeCloseToTensor(exact.grads[k]!, { rtol: 1e-4, atol: 1e-5 });
+    if (exact) expect(exact.grads[k]!).toBeCloseToTensor(differences, { rtol: 1e-6, atol: 1e-6 });
+    expect(f32.grads[k]!).toBeCloseToTensor(exact?.grads[k] ?? differences, { rtol: 1e-4, atol: 1e-5 });
   }
   await single.release();
-  await double.release();
+  await double?.release();
   return differentiable.length > 0 && f32.outputs.some((output) => output.dtype === "f32");
 }

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { compile, gather, reshape, Tensor } from "../../src/engine/index.js";
 import { openCheckpoint } from "../../src/models/checkpoint.js";
 import { gemma3Text } from "../../src/models/gemma3_text.js";
+import { asLanguageModel } from "../../src/models/language-model.js";
 import { ForwardContext } from "../../src/nn/forward-context.js";
 import { describeParity } from "./parity.js";
 
@@ -80,7 +81,7 @@ test.runIf(existsSync(real))(
     const length = 64;
     const checkpoint = await openCheckpoint(real);
     const frozen = await checkpoint.load();
-    const { model } = checkpoint;
+    const model = asLanguageModel(checkpoint.model);
     const next = await compile(
       ({ inputIds, last }) => {
         const hidden = model.forward(inputIds, new ForwardContext({ batch: 1, length }));

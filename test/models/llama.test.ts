@@ -15,13 +15,6 @@ const small = {
 const build = (fields: object) => llama.build({ ...small, ...fields }, "config.json");
 
 describe("the config", () => {
-  test("a Mistral is a Llama with a window in every layer", () => {
-    const windows = (fields: object) => [...build(fields).attentions()].map(([, layer]) => layer.window);
-    expect(windows({ model_type: "mistral", sliding_window: 6 })).toEqual([6, 6]);
-    expect(windows({ model_type: "mistral", sliding_window: null })).toEqual([Infinity, Infinity]);
-    expect(windows({ sliding_window: 6 })).toEqual([Infinity, Infinity]);
-  });
-
   test("the rope fields of transformers 5 mean the same as those of 4", () => {
     const scaling = { rope_type: "linear", factor: 2 };
     const older = build({ rope_theta: 5e5, rope_scaling: scaling });

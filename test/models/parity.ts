@@ -19,7 +19,7 @@ import {
   valueAndGrad,
   where,
 } from "../../src/engine/index.js";
-import type { CausalLm } from "../../src/models/causal-lm.js";
+import { asLanguageModel, type LanguageModel } from "../../src/models/language-model.js";
 import { ForwardContext } from "../../src/nn/forward-context.js";
 import { Linear } from "../../src/nn/layers.js";
 import { LoraLinear } from "../../src/nn/lora.js";
@@ -40,7 +40,7 @@ export function describeParity(name: string): void {
       const { checkpoint, frozen } = fixture;
       const step = await compile(
         ({ inputIds, labels }) => {
-          const logits = logitsOf(checkpoint.model, inputIds);
+          const logits = logitsOf(asLanguageModel(checkpoint.model), inputIds);
           return { logits, loss: lossOf(logits, labels) };
         },
         { inputs: { inputIds: typeOf(get("input_ids")), labels: typeOf(get("labels")) }, frozen, threads: 1 },
@@ -55,7 +55,7 @@ export function describeParity(name: string): void {
       const { checkpoint, frozen } = fixture;
       const mask = toBool(get("attention_mask"));
       const step = await compile(
-        ({ inputIds, mask }) => ({ logits: logitsOf(checkpoint.model, inputIds, mask) }),
+        ({ inputIds, mask }) => ({ logits: logitsOf(asLanguageModel(checkpoint.model), inputIds, mask) }),
         {
           inputs: { inputIds: typeOf(get("input_ids")), mask: typeOf(mask) },
           frozen,
@@ -73,7 +73,7 @@ export function describeParity(name: string): void {
     // Last: it changes the model.
     test.each([false, true])("LoRA: logits, loss and gradients (checkpointing %s)", async (checkpointing) => {
       const { checkpoint, frozen } = fixture;
-      const { model } = checkpoint;
+      const model = asLanguageModel(checkpoint.model);
       for (const [path, module] of [...model.namedModules()]) {
         const target =
           /\.[qkvo]_proj$/.test(path) && module instanceof Linear && !(module instanceof LoraLinear);
@@ -106,7 +106,7 @@ export function describeParity(name: string): void {
   });
 }
 
-function logitsOf(model: CausalLm, inputIds: Value, mask?: Value, checkpointing = false): Value {
+function logitsOf(model: LanguageModel, inputIds: Value, mask?: Value, checkpointing = false): Value {
   const [batch, length] = inputIds.shape as [number, number];
   return model.logits(model.forward(inputIds, new ForwardContext({ batch, length, mask, checkpointing })));
 }

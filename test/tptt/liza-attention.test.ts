@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checkpoint, gradients, mul, Parameter, sum, Tensor, type Value } from "../../src/engine/index.js";
 import { nodesOf } from "../../src/engine/value.js";
-import type { Llama } from "../../src/models/llama.js";
 import { llama } from "../../src/models/llama.js";
 import type { Attention } from "../../src/nn/attention.js";
 import { ForwardContext } from "../../src/nn/forward-context.js";
@@ -60,8 +59,8 @@ function buildBase(): Attention {
       head_dim: heads.headDim,
     },
     "test",
-  ) as Llama;
-  const layer = model.model.layers[0]!.self_attn;
+  );
+  const [, layer] = model.attentions()[0]!;
   for (const name of projections) layer.set(name, new LoraLinear(layer.get(name) as Linear, rank, scaling));
   for (const [name, parameter] of layer.namedParameters()) {
     parameter.name = name;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { compile, Tensor, type Value } from "../../src/engine/index.js";
+import { asLanguageModel } from "../../src/models/language-model.js";
 import { ForwardContext } from "../../src/nn/forward-context.js";
 import { Random } from "../../src/random.js";
 import type { FromPretrainedOptions } from "../../src/tptt/tptt-model.js";
@@ -12,7 +13,7 @@ const inputIds = rows([randomIds(21, 1), randomIds(21, 2)]);
 /** The logits of the untouched base model. */
 async function baseLogits(name: string, ids: Tensor): Promise<Tensor> {
   const { checkpoint, frozen } = await openFixture(name);
-  const { model } = checkpoint;
+  const model = asLanguageModel(checkpoint.model);
   const [batch, length] = ids.shape as [number, number];
   const run = await compile(
     ({ ids }: { ids: Value }) => ({

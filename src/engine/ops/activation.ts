@@ -1,6 +1,6 @@
 import { call, defineOp, shapeError } from "../op.js";
 import type { Op, Value } from "../value.js";
-import { add, mul, sigmoid, sub } from "./elementwise.js";
+import { add, erf, mul, sigmoid, sub } from "./elementwise.js";
 
 /** sqrt(8 / pi) and its product with 0.044715: 0.5 (1 + tanh(u)) = sigmoid(2u), where 2u = x (linear + cubic x^2). */
 const linear = Math.sqrt(8 / Math.PI);
@@ -33,5 +33,7 @@ export const siluOp: Op = defineOp({
 
 /** The tanh approximation of GELU: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (arXiv 1606.08415). */
 export const gelu = (x: Value): Value => call(geluOp, [x]);
+/** GELU as it is defined: x times the normal distribution function of x (arXiv 1606.08415). */
+export const geluExact = (x: Value): Value => mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
 /** x sigmoid(x). */
 export const silu = (x: Value): Value => call(siluOp, [x]);

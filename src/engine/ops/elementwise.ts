@@ -52,6 +52,9 @@ export const logOp: Op = unary("log", "Log", (g, x) => div(g, x));
 export const sqrtOp: Op = unary("sqrt", "Sqrt", (g, _, y) => div(mul(g, 0.5), y));
 export const sigmoidOp: Op = unary("sigmoid", "Sigmoid", (g, _, y) => mul(g, mul(y, sub(1, y))));
 export const tanhOp: Op = unary("tanh", "Tanh", (g, _, y) => mul(g, sub(1, mul(y, y))));
+export const erfOp: Op = unary("erf", "Erf", (g, x) =>
+  mul(mul(g, 2 / Math.sqrt(Math.PI)), exp(neg(mul(x, x)))),
+);
 
 export const cosOp: Op = unary("cos", "Cos", (g, x) => neg(mul(g, sin(x))));
 export const sinOp: Op = unary("sin", "Sin", (g, x) => mul(g, cos(x)));
@@ -129,6 +132,8 @@ export const sqrt = (x: Value): Value => call(sqrtOp, [x]);
 export const sigmoid = (x: Value): Value => call(sigmoidOp, [x]);
 /** Hyperbolic tangent. */
 export const tanh = (x: Value): Value => call(tanhOp, [x]);
+/** The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. */
+export const erf = (x: Value): Value => call(erfOp, [x]);
 /** Cosine of radians. */
 export const cos = (x: Value): Value => call(cosOp, [x]);
 /** Sine of radians. */

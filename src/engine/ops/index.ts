@@ -1,4 +1,4 @@
-export { gelu, silu } from "./activation.js";
+export { gelu, geluExact, silu } from "./activation.js";
 export {
   checkpoint,
   customGradient,
@@ -13,6 +13,7 @@ export {
   cos,
   div,
   equal,
+  erf,
   exp,
   greaterEqual,
   less,

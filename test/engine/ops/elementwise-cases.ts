@@ -4,8 +4,10 @@ import {
   cos,
   div,
   equal,
+  erf,
   exp,
   gelu,
+  geluExact,
   greaterEqual,
   less,
   log,
@@ -75,6 +77,16 @@ const whole = (...shape: number[]) => integers("int64", -9, 9, ...shape);
 const nonzero = (...shape: number[]) => integers("int64", 1, 5, ...shape);
 
 /** tanh approximation, from its definition. */
+/** erf by its power series, which is exact enough up to |x| = 4. */
+function erfOf(x: number): number {
+  if (Math.abs(x) > 4) return Math.sign(x);
+  let [term, total] = [x, x];
+  for (let n = 1; n < 120; n++) {
+    term *= -(x ** 2) / n;
+    total += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * total;
+}
 const geluOf = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 
 /** The ops that work element by element. */
@@ -94,6 +106,9 @@ export const elementwiseCases: Readonly<Record<string, readonly OpCase[]>> = {
   tanh: unary(tanh, Math.tanh),
   cos: unary(cos, Math.cos),
   sin: unary(sin, Math.sin),
+  erf: [...unary(erf, erfOf), ...unary(geluExact, (x) => 0.5 * x * (1 + erfOf(x * Math.SQRT1_2)))].map(
+    (opCase) => ({ ...opCase, single: true as const }),
+  ),
   gelu: [
     ...unary(gelu, geluOf).filter(({ inputs }) => inputs[0]!.shape.length > 0),
     ...unary(gelu, geluOf, () => given([5], [0, -0.1, 4, -4, 9])),

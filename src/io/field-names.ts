@@ -1,0 +1,15 @@
+/** `snake_case` as camelCase, in a type. */
+export type CamelCase<S extends string> = S extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : S;
+
+/** The fields of a file under the names that they have in code. */
+export type CamelFields<T> = { readonly [K in keyof T as K extends string ? CamelCase<K> : K]: T[K] };
+
+/** Fields of a file (snake_case) as properties (camelCase); the values stay. */
+export function camelFields<T extends object>(fields: T): CamelFields<T> {
+  const camel = (name: string) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [camel(name), value]),
+  ) as CamelFields<T>;
+}
