@@ -31,6 +31,7 @@ export { createTokenSampler, type SamplingOptions } from "./generate/sampling.js
 export { Tokenizer } from "./io/tokenizer.js";
 export { Checkpoint, openCheckpoint } from "./models/checkpoint.js";
 export { Random } from "./random.js";
+export { CausalConv1d, type CausalConv1dOptions, type PaddingMode } from "./tptt/causal-conv.js";
 export {
   type Gate,
   type LoraConfig,
@@ -47,7 +48,7 @@ export { LinearAttention } from "./tptt/linear-attention.js";
 export { LinearAttentionOp } from "./tptt/linear-attention-op.js";
 export { LiZAttention } from "./tptt/liza-attention.js";
 export { MemoryAsGate } from "./tptt/memory-as-gate.js";
-export { CausalAvgPool1d } from "./tptt/pooling.js";
+export { CausalAvgPool1d, type CausalAvgPool1dOptions } from "./tptt/pooling.js";
 export { type FromPretrainedOptions, type GenerateOptions, TpttModel } from "./tptt/tptt-model.js";
 export { unlinearActivation } from "./tptt/unlinear-activation.js";
 export { VirtualTokenExpander } from "./tptt/virtual-token-expander.js";

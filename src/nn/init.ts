@@ -4,12 +4,9 @@ import { LayerNorm, RmsNorm } from "./layers.js";
 import { LoraLinear } from "./lora.js";
 import type { Module } from "./module.js";
 
-/** Standard deviation of weights, `initializer_range` of Hugging Face configs. */
-const std = 0.02;
-
 /**
  * Random numbers for every parameter of a model, by name, as Hugging Face and PEFT draw them before any training:
- * weights normal with standard deviation 0.02, norms 1 (0 where the model adds 1), biases 0, LoRA's A uniform in
+ * weights normal with the module's standard deviation (0.02), norms 1 (0 where the model adds 1), biases 0, LoRA's A uniform in
  * +-1 / sqrt(in) (Kaiming with a = sqrt 5) and its B 0, so that an adapter changes nothing at first.
  *
  * @param wanted the parameters to draw for; all of them by default.
@@ -36,7 +33,7 @@ export function initialTensors(
       if (key === "bias") set(child, () => 0);
       else if (module instanceof RmsNorm) set(child, () => 1 - module.offset);
       else if (module instanceof LayerNorm) set(child, () => 1);
-      else set(child, () => std * random.normal());
+      else set(child, () => module.initialStd * random.normal());
     }
   }
   return tensors;

@@ -6,6 +6,11 @@ import { Parameter } from "../engine/index.js";
  * mapping table.
  */
 export abstract class Module {
+  /** Standard deviation of its weights before any training: `initializer_range` of Hugging Face configs. */
+  get initialStd(): number {
+    return 0.02;
+  }
+
   /** Modules and parameters among the properties, lists included, with their names. */
   *children(): Generator<[name: string, child: Module | Parameter]> {
     for (const [key, value] of Object.entries(this)) {

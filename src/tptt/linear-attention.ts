@@ -133,7 +133,10 @@ export class LinearAttention {
     return {
       alpha: alpha && real ? where(real, alpha, 1) : alpha,
       beta: real ? where(real, beta, 0) : beta,
-      tails: { ...(keys ? { pooledKeys: keys.tail } : {}), ...(values ? { pooledValues: values.tail } : {}) },
+      tails: {
+        ...(keys?.tail ? { pooledKeys: keys.tail } : {}),
+        ...(values?.tail ? { pooledValues: values.tail } : {}),
+      },
     };
   }
 }
