@@ -9,5 +9,5 @@ trap 'rm -rf "$work"' EXIT
 
 node --conditions=source --import tsx interop/write-titan.ts "$work/titans"
 interop/.venv/bin/python interop/check-titan.py "$work/titans"
-interop/.venv/bin/python interop/make-fixtures.py "$work/models"
+interop/.venv/bin/python interop/make-fixtures.py --to "$work/models"
 interop/.venv/bin/python interop/compare-fixtures.py "$work/models" test/fixtures/models
