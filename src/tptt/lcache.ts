@@ -2,8 +2,8 @@ import type { Value } from "../engine/index.js";
 
 /** What a linear attention layer needs to go on where it stopped; every part is constant in size. */
 export interface LinearState<T = Value> {
-  /** The memory S, [B, Hkv, D_key, D_value]. */
-  readonly recurrentState: T;
+  /** The memory S, [B, Hkv, D_key, D_value]; the form `tptt-0.12` goes on without. */
+  readonly recurrentState?: T;
   /** The raw keys that the pool looks back on, [B, 2, Hkv * D]; present when a gate is made of keys. */
   readonly pooledKeys?: T;
   /** The raw values, likewise. */
@@ -12,6 +12,14 @@ export interface LinearState<T = Value> {
   readonly expandedKeys?: T;
   /** The values, likewise. */
   readonly expandedValues?: T;
+  /** The queries, [B, order - 1, H, D], likewise in the form `tptt-0.12`. */
+  readonly expandedQueries?: T;
+  /** The forget gates, [B, order - 1, Hkv, D], likewise, unless they are constant. */
+  readonly expandedAlpha?: T;
+  /** The write gates, likewise. */
+  readonly expandedBeta?: T;
+  /** The layer's own inputs that a learned gate looks back on, [B, 15, hidden]. */
+  readonly gateInputs?: T;
 }
 
 /**
@@ -27,8 +35,8 @@ export class LCache<T = Value> {
   }
 
   /** Sets parts of a layer's state, the others stay. */
-  update(layerIdx: number, state: LinearState<T>): void {
-    this.#states.set(layerIdx, { ...this.#states.get(layerIdx), ...state });
+  update(layerIdx: number, state: Partial<LinearState<T>>): void {
+    this.#states.set(layerIdx, { ...this.#states.get(layerIdx), ...state } as LinearState<T>);
   }
 
   /** Forgets everything. */

@@ -1,5 +1,6 @@
 import { add, flip, mul, type Value } from "../engine/index.js";
 import type { ForwardContext } from "../nn/forward-context.js";
+import { chunkDeltaProductForward } from "./delta-product-scan.js";
 import { type DeltaRuleInputs, deltaRule, fastestChunk } from "./delta-rule.js";
 import { periodGrid } from "./period-grid.js";
 
@@ -15,6 +16,8 @@ export interface LinearAttentionOpOptions {
 
 /** The linear attention operator: the exact delta rule over virtual tokens, in one or both directions. */
 export class LinearAttentionOp {
+  /** The operator of the Python package tptt 0.12, for titans that it trained. */
+  static readonly chunkDeltaProductForward = chunkDeltaProductForward;
   readonly #options: LinearAttentionOpOptions;
 
   constructor(options: LinearAttentionOpOptions) {

@@ -1,142 +1,143 @@
-import {
-  cast,
-  expand,
-  l2norm,
-  mul,
-  reshape,
-  rmsNorm,
-  scalar,
-  sigmoid,
-  silu,
-  type Value,
-  where,
-} from "../engine/index.js";
+import { checkpoint, dropout, reshape, rmsNorm, Value } from "../engine/index.js";
+import { InputError } from "../errors.js";
 import type { Projections } from "../nn/attention.js";
 import type { ForwardContext } from "../nn/forward-context.js";
-import { scaled } from "../nn/layers.js";
-import type { RecurrentConfig } from "./config.js";
-import type { LCache, LinearState } from "./lcache.js";
-import { LinearAttentionOp } from "./linear-attention-op.js";
-import { CausalAvgPool1d } from "./pooling.js";
-import { VirtualTokenExpander } from "./virtual-token-expander.js";
+import { Linear } from "../nn/layers.js";
+import { Module } from "../nn/module.js";
+import { type OperatorForm, type PoolingConfig, type RecurrentConfig, recurrentModes } from "./config.js";
+import { ExactMemory } from "./exact-memory.js";
+import { LCache, type LinearState } from "./lcache.js";
+import type { LinearMemory } from "./linear-memory.js";
+import { ReferenceMemory } from "./reference-memory.js";
 
 /** What a {@link LinearAttention} is made of. */
 export interface LinearAttentionOptions {
-  readonly layerIdx: number;
+  /** Width of the hidden states; without it the layer has no projections of its own, and reads those of another. */
+  readonly hiddenDim?: number | undefined;
   readonly numHeads: number;
-  readonly numKeyValueHeads: number;
-  readonly headDim: number;
-  readonly recurrentConfig: RecurrentConfig;
-  readonly maxChunkSize: number;
-  readonly bidirectional: boolean;
-  readonly linearCache: LCache;
+  /** Default hiddenDim / numHeads. */
+  readonly headDim?: number | undefined;
+  /** Default: as many as heads. */
+  readonly numKeyValueHeads?: number | undefined;
+  /** Whether its own projections have a bias. Default true. */
+  readonly bias?: boolean | undefined;
+  /** Chance that an output of its own projection is dropped in training. Default 0. */
+  readonly dropout?: number | undefined;
+  /** Default `right`; see `applyLinearAttentionMask`. */
+  readonly paddingSide?: "left" | "right" | undefined;
+  /** Default 0. */
+  readonly layerIdx?: number | undefined;
+  /** Default: that of `delta_product`. */
+  readonly recurrentConfig?: RecurrentConfig | undefined;
+  /** Default: one of its own. */
+  readonly linearCache?: LCache | undefined;
+  /** Tokens that the memory reads at a time, at most. Default 64. */
+  readonly maxChunkSize?: number | undefined;
+  /** The mean of a pass from the front and one from the back. Default false. */
+  readonly bidirectional?: boolean | undefined;
+  readonly poolingConfig?: PoolingConfig | undefined;
+  /** Default `exact`. */
+  readonly operatorForm?: OperatorForm | undefined;
+  /** Computes the memory again in the backward pass rather than keeping what it needs. Default false. */
+  readonly useLinearCheckpoint?: boolean | undefined;
 }
 
 /**
- * Linear attention over the projections of a softmax layer (TPTT, arXiv 2506.17671): gates from the pooled keys and
- * values, queries and keys normed after silu (DeltaNet, arXiv 2406.06484), virtual tokens, the delta rule, and the
- * merged heads divided by their RMS.
+ * Linear attention (TPTT, arXiv 2506.17671): a memory in one of two forms ({@link OperatorForm}), its heads merged and
+ * divided by their RMS. By itself, with projections of its own, or over those of a softmax layer.
  */
-export class LinearAttention {
-  readonly #options: LinearAttentionOptions;
-  readonly #pool = new CausalAvgPool1d();
-  readonly #expander: VirtualTokenExpander;
-  readonly #operator: LinearAttentionOp;
+export class LinearAttention extends Module {
+  readonly q_proj?: Linear;
+  readonly k_proj?: Linear;
+  readonly v_proj?: Linear;
+  readonly out_proj?: Linear;
+  readonly memory: LinearMemory;
+  /** While a training step is traced: the seed of the dropout mask. */
+  dropoutSeed: Value | undefined;
+  readonly #layerIdx: number;
+  readonly #linearCache: LCache;
+  readonly #dropout: number;
+  readonly #checkpoint: boolean;
 
+  /** @throws InputError when neither hiddenDim nor headDim is given. */
   constructor(options: LinearAttentionOptions) {
-    this.#options = options;
-    const { recurrentConfig, maxChunkSize, bidirectional } = options;
-    const { order, trick, linear } = recurrentConfig;
-    this.#expander = new VirtualTokenExpander(order, trick);
-    this.#operator = new LinearAttentionOp({ maxChunkSize, linear, bidirectional });
+    super();
+    const { hiddenDim, numHeads, numKeyValueHeads = numHeads, bias = true } = options;
+    const headDim =
+      options.headDim ?? (hiddenDim === undefined ? undefined : Math.floor(hiddenDim / numHeads));
+    if (headDim === undefined) throw new InputError("head_dim", "is missing; give it or hidden_dim");
+    this.memory = new { exact: ExactMemory, "tptt-0.12": ReferenceMemory }[options.operatorForm ?? "exact"]({
+      numHeads,
+      numKeyValueHeads,
+      headDim,
+      recurrentConfig: options.recurrentConfig ?? recurrentModes.delta_product,
+      maxChunkSize: options.maxChunkSize ?? 64,
+      bidirectional: options.bidirectional ?? false,
+      paddingSide: options.paddingSide ?? "right",
+      poolingConfig: options.poolingConfig ?? {},
+    });
+    this.#layerIdx = options.layerIdx ?? 0;
+    this.#linearCache = options.linearCache ?? new LCache();
+    this.#dropout = options.dropout ?? 0;
+    this.#checkpoint = options.useLinearCheckpoint ?? false;
+    if (hiddenDim !== undefined) {
+      this.q_proj = new Linear(hiddenDim, numHeads * headDim, { bias });
+      this.k_proj = new Linear(hiddenDim, numKeyValueHeads * headDim, { bias });
+      this.v_proj = new Linear(hiddenDim, numKeyValueHeads * headDim, { bias });
+      this.out_proj = new Linear(numHeads * headDim, hiddenDim, { bias });
+    }
   }
 
   /**
    * Reads and writes the layer's state in the linear cache.
-   * @param projections raw: q [B, S, H * D], k and v [B, S, Hkv * D].
-   * @returns the merged heads, [B, S, H * D], before the output projection.
+   *
+   * @param x hidden states [B, S, hidden]; or, without projections of its own, those of a softmax layer, raw:
+   * q [B, S, H * D], k and v [B, S, Hkv * D].
+   * @returns [B, S, hidden]; or the merged heads, [B, S, H * D], for the softmax layer's own output projection.
    */
-  forward({ q, k, v: unmasked }: Projections, context: ForwardContext): Value {
-    const { layerIdx, numHeads, numKeyValueHeads, headDim, linearCache } = this.#options;
-    const past = context.past ? linearCache.get(layerIdx) : undefined;
-    const heads = (x: Value, count: number) => reshape(x, [context.batch, context.length, count, headDim]);
-    const real = context.mask && reshape(cast(context.mask, q.dtype), [context.batch, context.length, 1]);
-    const v = real ? mul(unmasked, real) : unmasked;
+  forward(x: Value | Projections, context: ForwardContext): Value {
+    const projections = x instanceof Value ? this.#project(x) : x;
+    // What is computed again leaves no state; with whole layers computed again there is nothing to save.
+    if (this.#checkpoint && !context.past && !context.checkpointing) {
+      const { q, k, v } = projections;
+      const read = ([q, k, v]: readonly Value[]) =>
+        this.memory.read({ q: q!, k: k!, v: v! }, context, undefined).heads;
+      return this.mergeHeadOutput(checkpoint(read, [q, k, v]));
+    }
+    const { heads, state } = this.memory.read(projections, context, this.getCache(context));
+    this.saveCache(state);
+    return this.mergeHeadOutput(heads);
+  }
 
-    const gates = this.#gates(k, v, context, past);
-    const features = {
-      k: l2norm(silu(heads(k, numKeyValueHeads)), 1e-6),
-      v: scaled(heads(v, numKeyValueHeads), headDim ** -0.5),
-    };
-    const atPadding = real && reshape(real, [context.batch, context.length, 1, 1]);
-    const keys = this.#expander.forward(
-      atPadding ? mul(features.k, atPadding) : features.k,
-      context,
-      past?.expandedKeys,
-    );
-    const values = this.#expander.forward(features.v, context, past?.expandedValues);
+  /** Merges heads [B, S, H, D], divides by their RMS, and projects where the layer has a projection of its own. */
+  mergeHeadOutput(heads: Value): Value {
+    const merged = rmsNorm(reshape(heads, [...heads.shape.slice(0, 2), -1]), undefined, 1e-6);
+    const output = this.out_proj ? this.out_proj.forward(merged) : merged;
+    return this.dropoutSeed ? dropout(output, this.#dropout, this.dropoutSeed) : output;
+  }
 
-    const { output, state } = this.#operator.forward(
-      {
-        q: l2norm(silu(heads(q, numHeads)), 1e-6),
-        k: keys.value,
-        v: values.value,
-        alpha: gates.alpha && heads(gates.alpha, numKeyValueHeads),
-        beta: heads(gates.beta, numKeyValueHeads),
-        state: past?.recurrentState,
-      },
-      context,
-    );
-    linearCache.update(layerIdx, {
-      recurrentState: state,
-      ...gates.tails,
-      ...(keys.tail && values.tail ? { expandedKeys: keys.tail, expandedValues: values.tail } : {}),
-    });
-    return rmsNorm(reshape(output, [context.batch, context.length, numHeads * headDim]), undefined, 1e-6);
+  /** What earlier calls left, where the pass continues them. */
+  getCache(context: ForwardContext): LinearState | undefined {
+    return context.past ? this.#linearCache.get(this.#layerIdx) : undefined;
+  }
+
+  /** Keeps what the next call needs. */
+  saveCache(state: LinearState): void {
+    this.#linearCache.update(this.#layerIdx, state);
   }
 
   /** What the layer keeps between calls, by shape: the input of a graph that continues a sequence. */
   stateShapes(batch: number): LinearState<readonly number[]> {
-    const { numKeyValueHeads, headDim, recurrentConfig } = this.#options;
-    const features = numKeyValueHeads * headDim;
-    const pooled = (name: "k" | "v") => this.#gateSources().has(name);
-    const expanded = [batch, this.#expander.lookback, numKeyValueHeads, headDim];
-    return {
-      recurrentState: [batch, numKeyValueHeads, headDim, headDim],
-      ...(pooled("k") ? { pooledKeys: [batch, 2, features] } : {}),
-      ...(pooled("v") ? { pooledValues: [batch, 2, features] } : {}),
-      ...(recurrentConfig.order > 1 && this.#expander.lookback > 0
-        ? { expandedKeys: expanded, expandedValues: expanded }
-        : {}),
-    };
+    return this.memory.stateShapes(batch);
   }
 
-  /** Which projections the gates are made of. */
-  #gateSources(): Set<string> {
-    const { alphaGate, betaGate } = this.#options.recurrentConfig;
-    return new Set([...alphaGate, ...betaGate]);
-  }
-
-  /** alpha (absent: all ones) and beta, [B, S, Hkv * D]. Padding keeps everything and writes nothing. */
-  #gates(k: Value, v: Value, context: ForwardContext, past: LinearState | undefined) {
-    const { alphaGate, betaGate } = this.#options.recurrentConfig;
-    const sources = this.#gateSources();
-    const keys = sources.has("k") ? this.#pool.forward(k, context, past?.pooledKeys) : undefined;
-    const values = sources.has("v") ? this.#pool.forward(v, context, past?.pooledValues) : undefined;
-    const forget = keys && sigmoid(keys.value);
-    const write = values && sigmoid(values.value);
-    const gate = { k: forget, v: write, kv: forget && write && mul(forget, write), c: undefined };
-    const real = context.mask && reshape(context.mask, [context.batch, context.length, 1]);
-
-    const alpha = gate[alphaGate];
-    const beta = gate[betaGate] ?? expand(scalar(0.5, k.dtype), k.shape);
-    return {
-      alpha: alpha && real ? where(real, alpha, 1) : alpha,
-      beta: real ? where(real, beta, 0) : beta,
-      tails: {
-        ...(keys?.tail ? { pooledKeys: keys.tail } : {}),
-        ...(values?.tail ? { pooledValues: values.tail } : {}),
-      },
-    };
+  #project(x: Value): Projections {
+    const { q_proj, k_proj, v_proj } = this;
+    if (!q_proj || !k_proj || !v_proj)
+      throw new InputError(
+        "hidden_dim",
+        "is missing: a layer without it reads projections, not hidden states",
+      );
+    return { q: q_proj.forward(x), k: k_proj.forward(x), v: v_proj.forward(x) };
   }
 }

@@ -32,26 +32,36 @@ export class VirtualTokenExpander {
 
   /** How many earlier tokens a virtual token looks back on. */
   get lookback(): number {
-    return this.mode === "dt" || this.mode === "rdt" ? this.n - 1 : 0;
+    return this.#lookback(this.mode);
+  }
+
+  #lookback(mode: Trick): number {
+    return mode === "dt" || mode === "rdt" ? this.n - 1 : 0;
   }
 
   /**
    * @param x [B, S, H, D], zero at padding. @param past the tail that an earlier call gave, [B, n - 1, H, D].
+   * @param force another trick, for this call.
    * @returns the virtual tokens [B, S, H, n, D], and the last n - 1 tokens for the next call if they are needed.
    */
-  forward(x: Value, context: ForwardContext, past?: Value): Partial<Tailed> & { readonly value: Value } {
-    const { lookback } = this;
+  forward(
+    x: Value,
+    context: ForwardContext,
+    past?: Value,
+    force: Trick = this.mode,
+  ): Partial<Tailed> & { readonly value: Value } {
+    const lookback = this.#lookback(force);
     const before = lookback > 0 ? (past ?? zeros(x.dtype, x.shape.with(1, lookback))) : undefined;
     const extended = before ? precede(before, x, context) : x;
     return {
-      value: this.#expand(x, extended),
+      value: this.#expand(x, extended, force),
       ...(before ? { tail: tail(extended, lookback, context) } : {}),
     };
   }
 
-  #expand(x: Value, extended: Value): Value {
+  #expand(x: Value, extended: Value, mode: Trick): Value {
     if (this.n === 1) return stack([x]);
-    switch (this.mode) {
+    switch (mode) {
       case "dt":
         return this.#derivative(extended);
       case "rot":
