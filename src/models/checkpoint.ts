@@ -11,7 +11,7 @@ import { openGguf, type WeightInfo, type WeightSource } from "../io/weight-sourc
 import { nameParameters } from "../nn/module.js";
 import type { Architecture } from "./architecture.js";
 import type { Backbone } from "./backbone.js";
-import { GgufModel, ggufName } from "./gguf-model.js";
+import { GgufModel, ggufName, ggufRestored } from "./gguf-model.js";
 import { architectureOf, ggufArchitectureOf } from "./registry.js";
 
 /** Where a model's parameters lie in its files. */
@@ -19,6 +19,8 @@ interface Storage {
   readonly weights: WeightSource;
   /** The name that a parameter has there. */
   nameOf(parameter: string): string;
+  /** The shape that a parameter has there. */
+  shapeOf(parameter: Parameter): readonly number[];
   /** A parameter's numbers as Hugging Face has them; may change the tensor in place. */
   restore(parameter: string, tensor: Tensor): Tensor;
 }
@@ -101,9 +103,10 @@ export class Checkpoint {
     return this.#storage.weights.close();
   }
 
-  #check({ name, shape }: Parameter): void {
-    const { weights, nameOf } = this.#storage;
-    const stored = nameOf(name);
+  #check(parameter: Parameter): void {
+    const { weights, nameOf, shapeOf } = this.#storage;
+    const stored = nameOf(parameter.name);
+    const shape = shapeOf(parameter);
     const info = weights.tensors.get(stored);
     if (!info) throw missingTensor(weights.name, stored, weights.tensors.keys());
     if (String(info.shape) !== String(shape)) {
@@ -141,6 +144,7 @@ async function openFolder(path: string): Promise<Checkpoint> {
       storage: {
         weights,
         nameOf: (parameter) => storedName(parameter, architecture, weights),
+        shapeOf: ({ shape }) => shape,
         restore: (_, tensor) => tensor,
       },
       tokenizer: async () => tokenizer,
@@ -171,7 +175,8 @@ async function openGgufFile(path: string): Promise<Checkpoint> {
       storage: {
         weights,
         nameOf: (parameter) => ggufName(parameter, gguf),
-        restore: (parameter, tensor) => gguf.restore?.(parameter, tensor, file) ?? tensor,
+        shapeOf: ({ name, shape }) => (gguf.transposed?.(name) ? shape.toReversed() : shape),
+        restore: (parameter, tensor) => ggufRestored(parameter, tensor, gguf, file),
       },
       tokenizer: async () => Tokenizer.fromGguf(weights.header.metadata, path),
     });

@@ -1,4 +1,4 @@
-import type { Tensor } from "../engine/index.js";
+import { Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { GgufValue } from "../io/gguf-cursor.js";
 import type { JsonObject } from "../io/json-file.js";
@@ -10,14 +10,20 @@ export interface GgufFamily {
   readonly name: string;
   /** The Hugging Face config that the metadata stand for. @throws InputError naming the field. */
   config(file: GgufModel): JsonObject | Promise<JsonObject>;
+  /** The path of the layers; `model.layers` unless given. */
+  readonly layers?: string;
   /** The names of a layer's modules: `post_attention_layernorm` -> `ffn_norm`. */
   readonly layer: Readonly<Record<string, string>>;
+  /** The names of the modules outside the layers; those of Llama unless given. */
+  readonly outside?: Readonly<Record<string, string>>;
+  /** Whether the converter transposed a parameter, which is a matrix. */
+  transposed?(parameter: string): boolean;
   /** Undoes what the converter did to a parameter's numbers; may change the tensor in place. */
   restore?(parameter: string, tensor: Tensor, file: GgufModel): Tensor;
 }
 
-/** The parts that every family calls the same. */
-const outside: Readonly<Record<string, string>> = {
+/** The parts that most families call the same. */
+const commonOutside: Readonly<Record<string, string>> = {
   "model.embed_tokens": "token_embd",
   "model.norm": "output_norm",
   lm_head: "output",
@@ -34,11 +40,28 @@ export const commonLayer = {
 } as const;
 
 /** `model.layers.3.self_attn.q_proj.weight` -> `blk.3.attn_q.weight` */
-export function ggufName(parameter: string, { layer }: GgufFamily): string {
-  const [, index, path, kind] = /^(?:model\.layers\.(\d+)\.)?(.*)\.(weight|bias)$/.exec(parameter) ?? [];
-  const module = index === undefined ? outside[path!] : layer[path!];
+export function ggufName(parameter: string, family: GgufFamily): string {
+  const { layers = "model.layers", layer, outside = commonOutside } = family;
+  const inLayer = parameter.startsWith(`${layers}.`);
+  const local = inLayer ? parameter.slice(layers.length + 1) : parameter;
+  const [, index, path, kind] = /^(?:(\d+)\.)?(.*)\.(weight|bias)$/.exec(local) ?? [];
+  const module = inLayer ? layer[path!] : outside[path!];
   if (!module) throw new Error(`GGUF: no name is known for the parameter ${parameter}`);
-  return index === undefined ? `${module}.${kind}` : `blk.${index}.${module}.${kind}`;
+  return inLayer ? `blk.${index}.${module}.${kind}` : `${module}.${kind}`;
+}
+
+/** A parameter's numbers as Hugging Face has them; may change the tensor in place. */
+export function ggufRestored(parameter: string, tensor: Tensor, family: GgufFamily, file: GgufModel): Tensor {
+  const turned = family.transposed?.(parameter) ? transposed(tensor) : tensor;
+  return family.restore?.(parameter, turned, file) ?? turned;
+}
+
+function transposed({ shape: [rows, columns], f32: from }: Tensor): Tensor {
+  const to = new Float32Array(from.length);
+  for (let row = 0; row < rows!; row++)
+    for (let column = 0; column < columns!; column++)
+      to[column * rows! + row] = from[row * columns! + column]!;
+  return new Tensor("f32", [columns!, rows!], to);
 }
 
 /** A GGUF file that holds a model; its metadata are read with checks. */
@@ -80,14 +103,30 @@ export class GgufModel {
     );
   }
 
-  /** What the metadata of every family say, as fields of a Hugging Face config. */
-  config(): JsonObject {
-    const heads = this.number("attention.head_count");
+  /** A norm's epsilon, stored as f32: 9.999999974752427e-7 is meant to be 1e-6. */
+  epsilon(key: string): number {
+    return Number(this.number(key).toPrecision(7));
+  }
+
+  /** What the tokens of every family say, as fields of a Hugging Face config. */
+  vocabularyConfig(): JsonObject {
     const token = (kind: string) =>
       this.source.header.metadata.get(`tokenizer.ggml.${kind}_token_id`) ?? null;
     const [eos, endOfTurn] = [token("eos"), token("eot")];
     return {
       vocab_size: this.source.tensors.get("token_embd.weight")?.shape[0],
+      tie_word_embeddings: !this.has("output.weight"),
+      bos_token_id: token("bos"),
+      eos_token_id: endOfTurn === null || endOfTurn === eos ? eos : [eos, endOfTurn],
+      pad_token_id: token("padding"),
+    };
+  }
+
+  /** What the metadata of every decoder with rotary positions say, as fields of a Hugging Face config. */
+  rotaryConfig(): JsonObject {
+    const heads = this.number("attention.head_count");
+    return {
+      ...this.vocabularyConfig(),
       hidden_size: this.number("embedding_length"),
       intermediate_size: this.number("feed_forward_length"),
       num_hidden_layers: this.number("block_count"),
@@ -95,15 +134,14 @@ export class GgufModel {
       num_key_value_heads: this.number("attention.head_count_kv", heads),
       head_dim: this.headDim,
       max_position_embeddings: this.number("context_length"),
-      // Stored as f32: 9.999999974752427e-7 is meant to be 1e-6.
-      rms_norm_eps: Number(this.number("attention.layer_norm_rms_epsilon").toPrecision(7)),
       rope_scaling: this.ropeScaling,
       attention_bias: this.has("blk.0.attn_q.bias"),
-      tie_word_embeddings: !this.has("output.weight"),
-      bos_token_id: token("bos"),
-      eos_token_id: endOfTurn === null || endOfTurn === eos ? eos : [eos, endOfTurn],
-      pad_token_id: token("padding"),
     };
+  }
+
+  /** The same with RMS norms, as most decoders have them. */
+  config(): JsonObject {
+    return { ...this.rotaryConfig(), rms_norm_eps: this.epsilon("attention.layer_norm_rms_epsilon") };
   }
 
   #field(key: string): GgufValue | undefined {
