@@ -34,7 +34,6 @@ export { Random } from "./random.js";
 export { CausalConv1d, type CausalConv1dOptions, type PaddingMode } from "./tptt/causal-conv.js";
 export {
   type Gate,
-  type LoraConfig,
   type OperatorMode,
   type RecurrentConfig,
   recurrentModes,
@@ -47,6 +46,7 @@ export { LCache, type LinearState } from "./tptt/lcache.js";
 export { LinearAttention } from "./tptt/linear-attention.js";
 export { LinearAttentionOp } from "./tptt/linear-attention-op.js";
 export { LiZAttention } from "./tptt/liza-attention.js";
+export type { LoraConfig } from "./tptt/lora-config.js";
 export { MemoryAsGate } from "./tptt/memory-as-gate.js";
 export { CausalAvgPool1d, type CausalAvgPool1dOptions } from "./tptt/pooling.js";
 export { type FromPretrainedOptions, type GenerateOptions, TpttModel } from "./tptt/tptt-model.js";

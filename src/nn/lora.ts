@@ -14,8 +14,9 @@ class LowRank extends Module {
 }
 
 /**
- * A frozen linear layer with a trainable low-rank update: y = x W^T + b + scale * dropout(x) A^T B^T
- * (Hu et al., arXiv 2106.09685). It takes the place of the layer, and its parameters, under their names.
+ * A frozen linear layer with a trainable low-rank update: y = layer(x) + scale * dropout(x) A^T B^T
+ * (Hu et al., arXiv 2106.09685). It takes the place of the layer, and its parameters, under their names; how the layer
+ * stores its weight is its own affair.
  */
 export class LoraLinear extends Linear {
   /** [r, in] */
@@ -26,14 +27,24 @@ export class LoraLinear extends Linear {
   readonly scaling: number;
   /** While a training step is traced: the chance that an input is dropped, and the seed of the mask. */
   dropout: { readonly rate: number; readonly seed: Value } | undefined;
+  readonly #base: Linear;
 
   constructor(base: Linear, r: number, scaling: number) {
     super(base.inFeatures, base.outFeatures);
     this.weight = base.weight;
     if (base.bias) this.bias = base.bias;
+    this.#base = base;
     this.lora_A = new LowRank(base.inFeatures, r);
     this.lora_B = new LowRank(r, base.outFeatures);
     this.scaling = scaling;
+  }
+
+  override get inFeatures(): number {
+    return this.#base.inFeatures;
+  }
+
+  override get outFeatures(): number {
+    return this.#base.outFeatures;
   }
 
   override forward(x: Value): Value {
@@ -41,7 +52,7 @@ export class LoraLinear extends Linear {
     const rows = reshape(input, [-1, this.inFeatures]);
     const low = matmul(rows, this.lora_A.weight, { transB: true });
     const update = matmul(low, this.lora_B.weight, { transB: true, alpha: this.scaling });
-    const base = super.forward(x);
+    const base = this.#base.forward(x);
     return add(base, reshape(update, base.shape));
   }
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { JsonObject } from "../io/json-file.js";
 import { parseWith } from "../io/validate.js";
 import { positiveInt } from "../models/config-fields.js";
+import { type LoraConfig, loraSchema } from "./lora-config.js";
 import type { Trick } from "./virtual-token-expander.js";
 
 /** What a gate is made of: `k` keys, `v` values, `kv` both, `c` a constant (1 for alpha, 0.5 for beta). */
@@ -45,6 +46,18 @@ export const recurrentModes = {
 /** Name of an operator. */
 export type OperatorMode = keyof typeof recurrentModes;
 
+/**
+ * How the memory computes: `exact`, the delta rule, the same for every chunk size and split of a sequence; or
+ * `tptt-0.12`, what the Python package of that version computes, for titans that it trained.
+ */
+export type OperatorForm = "exact" | "tptt-0.12";
+
+/** The pool that gates are made with. */
+export interface PoolingConfig {
+  /** The mean over tokens t, t + 1 and t + 2 of tptt 0.12.0, in place of t, t - 1 and t - 2. Default false. */
+  readonly lookahead?: boolean;
+}
+
 /** Python's spellings that its own code does not know. */
 const aliases: Readonly<Record<string, string>> = {
   "1": "c",
@@ -56,32 +69,11 @@ const aliased = <T extends string>(values: readonly [T, ...T[]]) =>
   z.preprocess((x) => (typeof x === "string" ? (aliases[x] ?? x) : x), z.enum(values));
 const gate = aliased(["k", "v", "kv", "c"]);
 
-/** Fine-tuning by low-rank updates, as PEFT's `LoraConfig`. */
-export interface LoraConfig {
-  readonly r: number;
-  readonly loraAlpha: number;
-  readonly loraDropout: number;
-  /** Names (or ends of paths) of linear layers; undefined: the attention projections. */
-  readonly targetModules: readonly string[] | undefined;
-}
+/** Where mu, the memory's share, comes from: `constant` is a number, `dynamic` is learned for each token. */
+export const magModes = ["constant", "dynamic"] as const;
 
-const loraSchema = z
-  .object({
-    r: positiveInt.default(8),
-    lora_alpha: z.number().positive().default(8),
-    lora_dropout: z.number().min(0).lt(1).default(0),
-    target_modules: z.array(z.string().min(1)).min(1).nullish(),
-    bias: z.literal("none", "expected none: training biases is not supported").default("none"),
-    use_rslora: z.literal(false, "expected false").default(false),
-  })
-  .transform(
-    (c): LoraConfig => ({
-      r: c.r,
-      loraAlpha: c.lora_alpha,
-      loraDropout: c.lora_dropout,
-      targetModules: c.target_modules ?? undefined,
-    }),
-  );
+/** One of {@link magModes}. */
+export type MagMode = (typeof magModes)[number];
 
 /** How attention layers are called in the families that we know. */
 export const attentionNames: readonly string[] = ["attn", "self_attn", "attention"];
@@ -94,6 +86,20 @@ const recurrentSchema = z.object({
   trick: aliased(["dt", "rot", "rdt", "cte"]).default("dt"),
 });
 
+const poolings = "expected { lookahead: true }, or 0.12.0's offsets: 0, 1, 2 or 0, -1, -2, mode: replicate";
+const poolingSchema = z.union(
+  [
+    z.strictObject({ lookahead: z.boolean().default(false) }),
+    z
+      .strictObject({
+        offsets: z.array(z.number()).refine((offsets) => ["0,1,2", "0,-1,-2"].includes(String(offsets))),
+        mode: z.literal("replicate").default("replicate"),
+      })
+      .transform(({ offsets }) => ({ lookahead: offsets[1] === 1 })),
+  ],
+  poolings,
+);
+
 const schema = z
   .object({
     base_model_name: z.string().default("google/gemma-3-270m"),
@@ -105,15 +111,25 @@ const schema = z
     max_self_attn_length: positiveInt.nullish(),
     base_scale_attn: z.boolean().default(false),
     mag_weight: z.number().min(0).max(1).default(0.5),
+    mag_mode: z.enum(magModes).default("constant"),
     cross_gate: z.boolean().default(false),
     max_chunk_size: positiveInt.default(64),
     lora_config: loraSchema.nullish(),
     padding_side: z.enum(["left", "right"]).nullish(),
     bidirectional: z.boolean().default(false),
     disable_linear_attn: z.boolean().default(false),
-    operator_form: z.literal("exact", "expected exact").default("exact"),
+    operator_form: z.enum(["exact", "tptt-0.12"]).default("exact"),
+    pooling_config: poolingSchema.nullish(),
+    linear_precision: z
+      .literal("float32", "expected float32: the memory computes in single precision")
+      .default("float32"),
+    use_linear_checkpoint: z.boolean().nullish(),
   })
-  .loose();
+  .loose()
+  .refine((c) => c.operator_form === "tptt-0.12" || !c.pooling_config?.lookahead, {
+    path: ["pooling_config"],
+    error: "expected no lookahead: a mean over later tokens needs operator_form tptt-0.12",
+  });
 
 /** Options of {@link TpttConfig}; the defaults are those of Python. */
 export interface TpttConfigOptions {
@@ -129,6 +145,7 @@ export interface TpttConfigOptions {
   readonly maxSelfAttnLength?: number;
   readonly baseScaleAttn?: boolean;
   readonly magWeight?: number;
+  readonly magMode?: MagMode;
   readonly crossGate?: boolean;
   readonly maxChunkSize?: number;
   readonly loraConfig?: Partial<LoraConfig>;
@@ -136,6 +153,15 @@ export interface TpttConfigOptions {
   readonly bidirectional?: boolean;
   /** Leaves the memories out: the base model, with LoRA if there is one. */
   readonly disableLinearAttn?: boolean;
+  /** Default `exact`. */
+  readonly operatorForm?: OperatorForm;
+  /** Lookahead is for the form `tptt-0.12` alone. */
+  readonly poolingConfig?: PoolingConfig;
+  /**
+   * Training computes each memory again in the backward pass rather than keeping what it needs: less memory, more
+   * time. Default false. Without effect beside the checkpointing of whole layers, which does it already.
+   */
+  readonly useLinearCheckpoint?: boolean;
 }
 
 /**
@@ -156,13 +182,17 @@ export class TpttConfig {
   readonly baseScaleAttn: boolean;
   /** mu, the memory's share, 0..1. */
   readonly magWeight: number;
+  /** `dynamic`: mu is learned for each token, and magWeight is not used. */
+  readonly magMode: MagMode;
   readonly crossGate: boolean;
   readonly maxChunkSize: number;
   readonly loraConfig: LoraConfig | undefined;
   readonly paddingSide: "left" | "right";
   readonly bidirectional: boolean;
   readonly disableLinearAttn: boolean;
-  readonly operatorForm: "exact";
+  readonly operatorForm: OperatorForm;
+  readonly poolingConfig: PoolingConfig;
+  readonly useLinearCheckpoint: boolean;
   /** The fields as they were given, unknown ones included: they are written back. */
   readonly fields: JsonObject;
 
@@ -177,6 +207,7 @@ export class TpttConfig {
     this.maxSelfAttnLength = fields.max_self_attn_length ?? undefined;
     this.baseScaleAttn = fields.base_scale_attn;
     this.magWeight = fields.mag_weight;
+    this.magMode = fields.mag_mode;
     this.crossGate = fields.cross_gate;
     this.maxChunkSize = fields.max_chunk_size;
     this.loraConfig = fields.lora_config ?? undefined;
@@ -184,6 +215,8 @@ export class TpttConfig {
     this.bidirectional = fields.bidirectional;
     this.disableLinearAttn = fields.disable_linear_attn;
     this.operatorForm = fields.operator_form;
+    this.poolingConfig = fields.pooling_config ?? {};
+    this.useLinearCheckpoint = fields.use_linear_checkpoint ?? false;
     this.fields = given;
   }
 
@@ -240,11 +273,15 @@ export class TpttConfig {
       max_self_attn_length: this.maxSelfAttnLength ?? null,
       base_scale_attn: this.baseScaleAttn,
       mag_weight: this.magWeight,
+      mag_mode: this.magMode,
       cross_gate: this.crossGate,
       max_chunk_size: this.maxChunkSize,
       padding_side: this.paddingSide,
       bidirectional: this.bidirectional,
       disable_linear_attn: this.disableLinearAttn,
+      pooling_config: this.poolingConfig.lookahead ? { lookahead: true } : null,
+      linear_precision: "float32",
+      use_linear_checkpoint: this.useLinearCheckpoint,
       lora_config: lora
         ? {
             ...(this.fields.lora_config as JsonObject),
@@ -270,13 +307,16 @@ const recurrentFields = ({ order, alphaGate, betaGate, linear, trick }: Recurren
   trick,
 });
 
+/** Options whose own keys are no names of options. */
+const verbatim = new Set(["rankPattern", "alphaPattern"]);
+
 /** Options in camelCase as the fields that they are on disk. */
 function snakeCase(value: unknown): unknown {
   if (Array.isArray(value) || typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [
       key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
-      snakeCase(item),
+      verbatim.has(key) ? item : snakeCase(item),
     ]),
   );
 }

@@ -1,9 +1,8 @@
 import { InputError } from "../errors.js";
+import { Backbone } from "../models/backbone.js";
 import { Attention } from "../nn/attention.js";
-import { Linear } from "../nn/layers.js";
-import { LoraLinear } from "../nn/lora.js";
 import type { Module } from "../nn/module.js";
-import { attentionNames, type LoraConfig } from "./config.js";
+import { attentionNames } from "./config.js";
 import { LCache } from "./lcache.js";
 import { LiZAttention, type LiZAttentionOptions } from "./liza-attention.js";
 
@@ -25,10 +24,11 @@ export function getTpttModel<M extends Module>(
   options: InjectionOptions,
 ): { model: M; linearCache: LCache; wrapped: LiZAttention[] } {
   const { targetModulesNames = attentionNames, linearCache = new LCache() } = options;
+  const hiddenDim = options.hiddenDim ?? (model instanceof Backbone ? model.config.hiddenSize : undefined);
   const wrapped: LiZAttention[] = [];
   for (const [path, module] of [...model.namedModules()]) {
     if (!(module instanceof Attention) || !targetModulesNames.some((name) => path.endsWith(name))) continue;
-    const liza = new LiZAttention(module, options, linearCache);
+    const liza = new LiZAttention(module, { ...options, hiddenDim }, linearCache);
     model.set(path, liza);
     wrapped.push(liza);
   }
@@ -45,7 +45,7 @@ export function getTpttModel<M extends Module>(
 }
 
 /** Projections of attention layers, by the names that families give them. */
-const projections = [
+export const projections: readonly string[] = [
   "q_proj",
   "k_proj",
   "v_proj",
@@ -60,46 +60,14 @@ const projections = [
 ];
 
 /**
- * Gives every linear layer that the config names a trainable low-rank update.
- *
- * @returns the new layers in order, and those of the names that were found.
- * @throws InputError when a named layer does not exist.
+ * Freezes every parameter but those whose name holds one of the patterns; by default the attention projections
+ * and learned gates.
  */
-export function injectLora(
+export function setTrainableParameters(
   model: Module,
-  { r, loraAlpha, targetModules }: LoraConfig,
-): { layers: LoraLinear[]; targetModules: string[] } {
-  const targets = targetModules ?? projections;
-  const found = new Set<string>();
-  const layers: LoraLinear[] = [];
-  for (const [path, module] of [...model.namedModules()]) {
-    const target = targets.find((name) => endsWith(path, name));
-    if (!(module instanceof Linear) || target === undefined) continue;
-    found.add(target);
-    const lora = new LoraLinear(module, r, loraAlpha / r);
-    model.set(path, lora);
-    layers.push(lora);
-  }
-  const missing = targetModules?.find((name) => !found.has(name));
-  if (missing !== undefined || layers.length === 0) {
-    const linear = [...model.namedModules()].filter(([, module]) => module instanceof Linear);
-    const known = new Set(linear.map(([path]) => path.split(".").at(-1)!));
-    throw new InputError(
-      "lora_target_modules",
-      `names ${missing ?? "nothing"}, which no linear layer of this model is called; it has ${[...known].join(", ")}`,
-    );
-  }
-  return { layers, targetModules: [...found] };
-}
-
-/**
- * Freezes every parameter but those whose name holds one of the patterns; by default the attention projections.
- */
-export function setTrainableParameters(model: Module, patterns: readonly string[] = projections): void {
+  patterns: readonly string[] = [...projections, "dynamic_gate"],
+): void {
   for (const [name, parameter] of model.namedParameters()) {
     parameter.trainable = patterns.some((pattern) => name.includes(pattern));
   }
 }
-
-/** Whether a path ends in whole names of it, as PEFT asks. */
-const endsWith = (path: string, name: string): boolean => path === name || path.endsWith(`.${name}`);

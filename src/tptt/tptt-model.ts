@@ -13,7 +13,8 @@ import { countTargets, type ForwardInputs, isRightPadded, type LabeledInputs } f
 import { TpttConfig, type TpttConfigOptions } from "./config.js";
 import { Decoder } from "./decoder.js";
 import { GraphCache } from "./graph-cache.js";
-import { getTpttModel, injectLora, setTrainableParameters } from "./inject.js";
+import { getTpttModel, setTrainableParameters } from "./inject.js";
+import { injectLora } from "./inject-lora.js";
 import {
   compileLogits,
   compileLoss,
@@ -78,6 +79,11 @@ export class TpttModel {
   params: Params = {};
   /** Leaves the memories out: the base model, with LoRA if there is one. */
   disableLinearAttn: boolean;
+  /**
+   * mu rises along whole sequences: that of token t (padding counted) is magWeight t / (S - 1). For training; a text
+   * that grows has no length, so it cannot be decoded.
+   */
+  magRamp = false;
   readonly #parts: TitanParts;
   readonly #graphs = new GraphCache();
   #magWeights: readonly number[];
@@ -157,7 +163,10 @@ export class TpttModel {
     return this.#parts.base;
   }
 
-  /** mu, the memory's share of the titanized layers' outputs, 0..1; their mean where the layers differ. */
+  /**
+   * mu, the memory's share of the titanized layers' outputs, 0..1; their mean where the layers differ. Not used where
+   * it is learned (`magMode: "dynamic"`).
+   */
   get magWeight(): number {
     const [first = 0, ...others] = this.#magWeights;
     if (others.every((mu) => mu === first)) return first;
@@ -173,8 +182,10 @@ export class TpttModel {
     return this.#magWeights;
   }
 
-  /** @throws InputError when there is not one share from 0 to 1 for each titanized layer. */
+  /** @throws InputError when there is not one share from 0 to 1 for each titanized layer, or mu is learned. */
   set magWeights(shares: readonly number[]) {
+    if (this.config.magMode === "dynamic")
+      throw new InputError("mag_weight", "cannot be set: mag_mode is dynamic, so mu is learned");
     if (shares.length !== this.#magWeights.length || shares.some((mu) => !(mu >= 0 && mu <= 1))) {
       throw new InputError(
         "mag_weight",
@@ -187,8 +198,10 @@ export class TpttModel {
   /** Which of the two paths a graph needs at the present mu. */
   get memoryMode(): MemoryMode {
     const every = (share: number) => this.#magWeights.every((mu) => mu === share);
-    if (this.disableLinearAttn || every(0)) return "off";
-    return every(1) ? "only" : "mixed";
+    if (this.disableLinearAttn) return "off";
+    if (this.config.magMode === "dynamic") return "mixed";
+    if (every(0)) return "off";
+    return every(1) && !this.magRamp ? "only" : "mixed";
   }
 
   /** The longest sequence that the model can read at its present mu, in tokens. */
@@ -250,15 +263,30 @@ export class TpttModel {
   trainingBytes(batch: number, length: number, { checkpointing = false }: TrainingPassOptions = {}): number {
     const mode = this.disableLinearAttn ? "off" : "mixed";
     const dropout = this.config.loraConfig?.loraDropout ?? 0;
-    return lossAndGradBytes(this.#parts, { batch, length, masked: false, mode, dropout, checkpointing });
+    const ramp = this.magRamp;
+    return lossAndGradBytes(this.#parts, {
+      batch,
+      length,
+      masked: false,
+      mode,
+      ramp,
+      dropout,
+      checkpointing,
+    });
   }
 
   /**
    * A reader with a memory of its own for `batch` sequences.
    *
-   * @throws InputError when the memories look ahead.
+   * @throws InputError when the memories look ahead, or mu rises along the sequence.
    */
   decoder(batch = 1): Decoder {
+    if (this.magRamp && this.memoryMode !== "off") {
+      throw new InputError(
+        "mag_ramp",
+        "is true: mu depends on the length of a text, which grows; turn it off",
+      );
+    }
     if (this.config.bidirectional && this.memoryMode !== "off") {
       throw new InputError("bidirectional", "is true: memories that look ahead cannot continue a text");
     }
@@ -312,7 +340,7 @@ export class TpttModel {
     const masked =
       attentionMask !== undefined &&
       (this.config.bidirectional || !this.base.causal || !isRightPadded(attentionMask));
-    return { batch, length, masked, mode };
+    return { batch, length, masked, mode, ramp: this.magRamp };
   }
 
   #feeds({ inputIds, attentionMask }: ForwardInputs, { masked, batch, length }: SequenceShape) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { llama } from "../../src/models/llama.js";
 import { nameParameters } from "../../src/nn/module.js";
 import { TpttConfig } from "../../src/tptt/config.js";
-import { getTpttModel, injectLora, setTrainableParameters } from "../../src/tptt/inject.js";
+import { getTpttModel, setTrainableParameters } from "../../src/tptt/inject.js";
 import { LCache } from "../../src/tptt/lcache.js";
 import { LiZAttention } from "../../src/tptt/liza-attention.js";
 
@@ -19,7 +19,6 @@ function tiny() {
   return model;
 }
 const config = TpttConfig.from({ operatorMode: "delta_rule" });
-const lora = { r: 2, loraAlpha: 4, loraDropout: 0, targetModules: undefined };
 
 describe("getTpttModel", () => {
   test("wraps the attention layers of a model, whose parameters keep their names", () => {
@@ -44,24 +43,6 @@ describe("getTpttModel", () => {
     expect(() => getTpttModel(tiny(), { ...config, targetModulesNames: ["mlp"] })).toThrow(
       "target_modules_names: names mlp, but the attention layers are model.layers.0.self_attn, model.layers.1.self_attn",
     );
-  });
-});
-
-describe("injectLora", () => {
-  test("by default updates the attention projections", () => {
-    const model = tiny();
-    const { layers, targetModules } = injectLora(model, lora);
-    expect(layers).toHaveLength(8);
-    expect(targetModules).toEqual(["q_proj", "k_proj", "v_proj", "o_proj"]);
-    expect(layers[0]).toBe(model.get("model.layers.0.self_attn.q_proj"));
-    expect(layers[0]).toMatchObject({ scaling: 2, lora_A: { weight: { shape: [2, 16], trainable: true } } });
-  });
-
-  test("finds layers by the end of their path", () => {
-    const targets = ["layers.1.mlp.up_proj", "lm_head"];
-    const { layers, targetModules } = injectLora(tiny(), { ...lora, targetModules: targets });
-    expect(layers).toHaveLength(2);
-    expect(targetModules).toEqual(targets);
   });
 });
 
