@@ -17,7 +17,8 @@ for (const name of (await readdir(models)).sort()) {
   const differences = { ...(await compareWithPython(folder)), ...(await compareWithItself(folder)) };
   for (const [what, difference] of Object.entries(differences)) {
     const limit = what.endsWith("gradients") ? 1e-3 : 1e-4;
-    if (!(difference < limit)) throw new Error(`${name}: ${what} differ by ${difference}, more than ${limit}`);
+    if (!(difference < limit))
+      throw new Error(`${name}: ${what} differ by ${difference}, more than ${limit}`);
   }
   rows.push({ model: name, ...differences });
 }

@@ -11,12 +11,18 @@ if (!folder) throw new Error("usage: write-report.ts RESULTS [FILE]");
 const first = ["operator", "backbones", "encoders"];
 const last = "faults";
 
-const names = (await readdir(folder)).filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5));
+const names = (await readdir(folder))
+  .filter((name) => name.endsWith(".json"))
+  .map((name) => name.slice(0, -5));
 const rank = (name: string) => (name === last ? 99 : first.includes(name) ? first.indexOf(name) : 50);
 names.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
 
 const cell = (value: string | number | undefined): string =>
-  typeof value === "number" ? (Number.isInteger(value) ? String(value) : value.toExponential(1)) : (value ?? "");
+  typeof value === "number"
+    ? Number.isInteger(value)
+      ? String(value)
+      : value.toExponential(1)
+    : (value ?? "");
 
 function section({ title, text, rows }: Results): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];

@@ -23,12 +23,24 @@ for (const entry of await readdir(models, { withFileTypes: true })) {
   model.params = Object.fromEntries(
     Object.entries(model.params).map(([key, { shape, size }]) => [
       key,
-      Tensor.f32(shape, Array.from({ length: size }, () => 0.1 * random.normal())),
+      Tensor.f32(
+        shape,
+        Array.from({ length: size }, () => 0.1 * random.normal()),
+      ),
     ]),
   );
-  const inputIds = Tensor.int64([2, 24], Array.from({ length: 48 }, () => random.below(96)));
+  const inputIds = Tensor.int64(
+    [2, 24],
+    Array.from({ length: 48 }, () => random.below(96)),
+  );
   const { logits } = await model.forward({ inputIds });
   await model.savePretrained(`${folder}/${name}`);
-  await writeSafetensors(`${folder}/${name}.safetensors`, new Map([["input_ids", inputIds], ["logits", logits]]));
+  await writeSafetensors(
+    `${folder}/${name}.safetensors`,
+    new Map([
+      ["input_ids", inputIds],
+      ["logits", logits],
+    ]),
+  );
   await model.dispose();
 }
