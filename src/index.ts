@@ -30,7 +30,9 @@ export {
 export { createTokenSampler, type SamplingOptions } from "./generate/sampling.js";
 export { Tokenizer } from "./io/tokenizer.js";
 export { Checkpoint, openCheckpoint } from "./models/checkpoint.js";
+export { type FusedHeads, splitQkv } from "./nn/split-qkv.js";
 export { Random } from "./random.js";
+export { truncateAttentionMask } from "./tptt/attention-mask.js";
 export { CausalConv1d, type CausalConv1dOptions, type PaddingMode } from "./tptt/causal-conv.js";
 export {
   type Gate,
@@ -40,15 +42,21 @@ export {
   TpttConfig,
   type TpttConfigOptions,
 } from "./tptt/config.js";
+export { convertSetsToLists } from "./tptt/convert-sets-to-lists.js";
 export type { Decoder } from "./tptt/decoder.js";
+export { describe } from "./tptt/describe.js";
 export { getTpttModel, setTrainableParameters } from "./tptt/inject.js";
 export { LCache, type LinearState } from "./tptt/lcache.js";
 export { LinearAttention } from "./tptt/linear-attention.js";
 export { LinearAttentionOp } from "./tptt/linear-attention-op.js";
 export { LiZAttention } from "./tptt/liza-attention.js";
 export type { LoraConfig } from "./tptt/lora-config.js";
-export { MemoryAsGate } from "./tptt/memory-as-gate.js";
+export { matchDim } from "./tptt/match-dim.js";
+export { MemoryAsGate, type MemoryAsGateOptions } from "./tptt/memory-as-gate.js";
+export { getModelName, type ModelNameOptions } from "./tptt/model-name.js";
+export { extractLayerIdx, findEmbeddingLm } from "./tptt/module-names.js";
 export { CausalAvgPool1d, type CausalAvgPool1dOptions } from "./tptt/pooling.js";
+export { ensureStability, softClamp } from "./tptt/stability.js";
 export { type FromPretrainedOptions, type GenerateOptions, TpttModel } from "./tptt/tptt-model.js";
 export { unlinearActivation } from "./tptt/unlinear-activation.js";
 export { VirtualTokenExpander } from "./tptt/virtual-token-expander.js";
