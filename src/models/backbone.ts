@@ -17,6 +17,8 @@ export abstract class Backbone extends Module {
   abstract readonly config: BackboneConfig;
   /** Whether a token sees only itself and those before it. */
   abstract readonly causal: boolean;
+  /** Whether positions come from a table, of `maxPositionEmbeddings` rows, that no longer sequence can be read with. */
+  readonly learnedPositions: boolean = false;
 
   /**
    * @param input token ids, int64 [B, S]; or whatever else the family reads.

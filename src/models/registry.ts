@@ -2,11 +2,12 @@ import { InputError } from "../errors.js";
 import type { Architecture } from "./architecture.js";
 import { gemma3Text } from "./gemma3_text.js";
 import type { GgufFamily } from "./gguf-model.js";
+import { gpt2 } from "./gpt2.js";
 import { llama } from "./llama.js";
 import { mistral } from "./mistral.js";
 
 /** Every backbone family that is known. */
-export const architectures: readonly Architecture[] = [gemma3Text, llama, mistral];
+export const architectures: readonly Architecture[] = [gemma3Text, gpt2, llama, mistral];
 
 /**
  * The family of a `model_type`.
