@@ -1,3 +1,4 @@
+export { accumulate } from "./accumulate.js";
 export { gelu, geluExact, silu } from "./activation.js";
 export {
   checkpoint,
@@ -31,7 +32,7 @@ export {
   tanh,
   where,
 } from "./elementwise.js";
-export { gather, putAlong, scatterAdd, takeAlong } from "./indexing.js";
+export { gather, putAlong, scatterAdd, takeAlong, topK } from "./indexing.js";
 export { linear, matmul } from "./linalg.js";
 export { l2norm, rmsNorm } from "./norm.js";
 export { dropout } from "./random.js";

@@ -1,6 +1,6 @@
 import { axisOf, call, defineOp, shapeError } from "../op.js";
 import { Tensor } from "../tensor.js";
-import type { Op, Value } from "../value.js";
+import { apply, type Op, type Value } from "../value.js";
 import { reshape, zeros } from "./shape.js";
 
 export const gatherOp: Op = defineOp({
@@ -58,6 +58,24 @@ export const putAlongOp: Op = defineOp<{ shape: readonly number[]; axis: number 
   grad: ({ grads: [g], inputs: [indices], attrs: { axis } }) => [undefined, takeAlong(g!, indices!, axis)],
 });
 
+export const topKOp: Op = defineOp<{ k: number }>({
+  name: "topK",
+  infer(inputs, { k }) {
+    const { dtype, shape } = inputs[0]!;
+    if (!(k >= 1 && k <= shape.at(-1)!)) throw shapeError("topK", inputs, `at least ${k} in the last axis`);
+    const found = shape.with(-1, k);
+    return [
+      { dtype, shape: found },
+      { dtype: "int64", shape: found },
+    ];
+  },
+  onnx: (e, [x], outputs, { k }) =>
+    e.node("TopK", [x!, e.constant(Tensor.int64([1], [k]))], outputs, { axis: -1, largest: 1, sorted: 1 }),
+  grad: ({ grads: [g], inputs: [x], outputs: [, indices] }) => [
+    putAlong(x!.shape, indices!, g!, x!.rank - 1),
+  ],
+});
+
 /** Rows of a table [n, ..] by int64 indices [..]: [indices.., ..]. */
 export const gather = (table: Value, indices: Value): Value => call(gatherOp, [table, indices]);
 
@@ -73,3 +91,9 @@ export const takeAlong = (x: Value, indices: Value, axis: number): Value =>
 /** Zeros of a shape with each value added at its index along an axis. */
 export const putAlong = (shape: readonly number[], indices: Value, values: Value, axis: number): Value =>
   indices.size === 0 ? zeros(values.dtype, shape) : call(putAlongOp, [indices, values], { shape, axis });
+
+/** The k largest elements along the last axis, the largest first, and where they stand (int64): both [.., k]. */
+export function topK(x: Value, k: number): { values: Value; indices: Value } {
+  const [values, indices] = apply(topKOp, [x], { k }) as [Value, Value];
+  return { values, indices };
+}

@@ -1,5 +1,7 @@
 import {
+  accumulate,
   add,
+  cast,
   checkpoint,
   concat,
   cumsum,
@@ -25,6 +27,7 @@ import {
   sum,
   takeAlong,
   tanh,
+  topK,
   transpose,
   type Value,
 } from "../../../src/engine/index.js";
@@ -182,6 +185,46 @@ export const cases: Readonly<Record<string, readonly OpCase[]>> = {
       expected: ([i, rows], [r]) => total(range(3).map((k) => (i!.at([0, k]) === r ? rows!.at([0, k]) : 0))),
     },
   ],
+  topK: [1, 3, 5].map((k) => ({
+    inputs: [real(2, 3, 5)],
+    apply: ([x]) => Object.values(topK(x!, k)),
+    expected([x], index, output) {
+      const own = row(x!, index);
+      const place = own.map((_, i) => i).sort((a, b) => own[b]! - own[a]!)[index.at(-1)!]!;
+      return output === 0 ? own[place]! : place;
+    },
+  })),
+  accumulate: [0, 1, 3].flatMap((count): OpCase[] => [
+    {
+      // Steps are not alike, and both sums read both of the outer values.
+      inputs: [real(2), real(2), real(5, 2), real(2), given([], [count], "int64")],
+      apply: ([a, b, x, w, n]) =>
+        accumulate(n!, [a!, b!], (i) => {
+          const row = gather(x!, i);
+          return [mul(tanh(row), w!), add(mul(row, w!), cast(i, row.dtype))];
+        }),
+      expected([a, b, x, w], [j], output) {
+        const steps = range(count).map((i) => {
+          const element = x!.at([i, j!]);
+          return output === 0 ? Math.tanh(element) * w!.at([j!]) : element * w!.at([j!]) + i;
+        });
+        return (output === 0 ? a! : b!).at([j!]) + total(steps);
+      },
+    },
+    {
+      // The sum so far is read by what comes after, and one sum by another's steps.
+      inputs: [real(3), real(4, 3), given([], [count], "int64")],
+      apply([a, x, n]) {
+        const step = (v: Value) => (i: Value) => [mul(gather(x!, i), v)];
+        const first = accumulate(n!, [a!], step(a!))[0]!;
+        return accumulate(n!, [first], step(first));
+      },
+      expected([a, x], [j]) {
+        const factor = 1 + total(range(count).map((i) => x!.at([i, j!])));
+        return a!.at([j!]) * factor ** 2;
+      },
+    },
+  ]),
   takeAlong: [
     {
       inputs: [real(3, 5), given([3, 2], [0, 4, 1, 1, 3, 0], "int64")],
