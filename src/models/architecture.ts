@@ -14,9 +14,13 @@ export interface Architecture<M extends Backbone = Backbone> {
   /**
    * Builds the model, without weights, from a Hugging Face config.
    * @param where the config's file, for errors.
+   * @param isStored whether the files have a parameter, for parts that one model has and another has not; all of them
+   * unless given.
    * @throws InputError naming the field that is wrong or not supported.
    */
-  build(config: JsonObject, where: string): M;
+  build(config: JsonObject, where: string, isStored?: (parameter: string) => boolean): M;
+  /** How older files spell a parameter's name; absent where they spell it the same. */
+  formerName?(parameter: string): string;
   /** How GGUF files of this family are read; absent when they are not. */
   readonly gguf?: GgufFamily;
 }

@@ -12,6 +12,9 @@ export interface BackboneConfig {
   readonly maxPositionEmbeddings: number;
 }
 
+/** What a family may read: token ids and their segments, int64 [B, S]; or images, f32 [B, C, H, W]. */
+export type BackboneInput = "inputIds" | "tokenTypeIds" | "pixelValues";
+
 /** A transformer, in Hugging Face's layout. */
 export abstract class Backbone extends Module {
   abstract readonly config: BackboneConfig;
@@ -20,11 +23,25 @@ export abstract class Backbone extends Module {
   /** Whether positions come from a table, of `maxPositionEmbeddings` rows, that no longer sequence can be read with. */
   readonly learnedPositions: boolean = false;
 
+  /** What it reads; the first of them always. */
+  readonly inputs: readonly [BackboneInput, ...BackboneInput[]] = ["inputIds"];
+
   /**
-   * @param input token ids, int64 [B, S]; or whatever else the family reads.
+   * @param input the first of {@link inputs}.
+   * @param tokenTypeIds where the family reads them; without them all tokens are of type 0.
    * @returns the last hidden states, normed: [B, S, hidden].
    */
-  abstract forward(input: Value, context: ForwardContext): Value;
+  abstract forward(input: Value, context: ForwardContext, tokenTypeIds?: Value): Value;
+
+  /** How many tokens S an input of this shape becomes. @throws InputError when the shape is not the model's. */
+  sequenceLength(shape: readonly number[]): number {
+    return shape[1]!;
+  }
+
+  /** One vector for a sequence, from its hidden states: [B, S, hidden] -> [B, pooled]; undefined without a pooler. */
+  pool(_hidden: Value): Value | undefined {
+    return undefined;
+  }
 
   /** The attention layers with their paths, in order; a layer around another stands for both. */
   attentions(): [name: string, layer: Attention][] {

@@ -135,11 +135,12 @@ async function openFolder(path: string): Promise<Checkpoint> {
   return closeOnError(weights, () => {
     const where = join(path, "config.json");
     const architecture = architectureOf(config.model_type, where);
+    const nameOf = (parameter: string) => storedName(parameter, architecture, weights);
     return new Checkpoint({
       path,
       config,
       architecture,
-      model: architecture.build(config, where),
+      model: architecture.build(config, where, (parameter) => weights.tensors.has(nameOf(parameter))),
       eosTokenIds: tokenIds(generationConfig?.eos_token_id ?? config.eos_token_id),
       storage: {
         weights,
@@ -152,11 +153,16 @@ async function openFolder(path: string): Promise<Checkpoint> {
   });
 }
 
-/** The name that a file has for a parameter: files of a model with another head, or none, differ in a prefix. */
-function storedName(parameter: string, { baseModelPrefix }: Architecture, { tensors }: WeightSource): string {
-  const prefix = `${baseModelPrefix}.`;
+/**
+ * The name that a file has for a parameter: files of a model with another head, or none, differ in a prefix, older ones
+ * in spelling.
+ */
+function storedName(parameter: string, architecture: Architecture, { tensors }: WeightSource): string {
+  const prefix = `${architecture.baseModelPrefix}.`;
   const bare = parameter.startsWith(prefix) ? parameter.slice(prefix.length) : parameter;
-  return [parameter, bare, prefix + parameter].find((name) => tensors.has(name)) ?? parameter;
+  const names = [parameter, bare, prefix + parameter];
+  const former = names.map((name) => architecture.formerName?.(name) ?? name);
+  return [...names, ...former].find((name) => tensors.has(name)) ?? parameter;
 }
 
 async function openGgufFile(path: string): Promise<Checkpoint> {

@@ -1,13 +1,28 @@
 import { InputError } from "../errors.js";
 import type { Architecture } from "./architecture.js";
+import { bert } from "./bert.js";
+import { dream } from "./dream.js";
 import { gemma3Text } from "./gemma3_text.js";
 import type { GgufFamily } from "./gguf-model.js";
 import { gpt2 } from "./gpt2.js";
 import { llama } from "./llama.js";
 import { mistral } from "./mistral.js";
+import { qwen2 } from "./qwen2.js";
+import { qwen3 } from "./qwen3.js";
+import { vit } from "./vit.js";
 
 /** Every backbone family that is known. */
-export const architectures: readonly Architecture[] = [gemma3Text, gpt2, llama, mistral];
+export const architectures: readonly Architecture[] = [
+  bert,
+  dream,
+  gemma3Text,
+  gpt2,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  vit,
+];
 
 /**
  * The family of a `model_type`.
