@@ -103,6 +103,10 @@ export class CausalConv1d extends Module {
     this.conv1d = new Conv1d(outChannels, inChannels / groups, kernelSize);
   }
 
+  get inChannels(): number {
+    return this.#options.inChannels;
+  }
+
   /** How many tokens before its own an output sees. */
   get lookback(): number {
     return (this.#options.kernelSize - 1) * this.#options.dilation;

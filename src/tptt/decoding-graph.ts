@@ -39,7 +39,7 @@ export function pastTypes(parts: TitanParts, { batch, slots, mode }: DecodingSha
   const linear: Record<string, LinearState<TypeInfo>> = {};
   if (mode !== "off") {
     for (const layer of parts.wrapped) {
-      const shapes = Object.entries(layer.linearAttn.stateShapes(batch));
+      const shapes = Object.entries(layer.stateShapes(batch));
       linear[layer.layerIdx] = Object.fromEntries(
         shapes.map(([name, shape]) => [name, f32(...shape)]),
       ) as unknown as LinearState<TypeInfo>;

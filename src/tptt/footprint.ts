@@ -12,7 +12,7 @@ export function decoderBytes(base: Backbone, mode: MemoryMode, tokens: number): 
   for (const [, layer] of base.attentions()) {
     const hasMemory = layer instanceof LiZAttention && mode !== "off";
     if (hasMemory) {
-      for (const shape of Object.values(layer.linearAttn.stateShapes(1))) numbers += sizeOf(shape);
+      for (const shape of Object.values(layer.stateShapes(1))) numbers += sizeOf(shape);
     }
     if (hasMemory && mode === "only") continue;
     const slots = Math.min(layer.window, ringCapacity(tokens));

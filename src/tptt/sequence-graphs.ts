@@ -24,6 +24,8 @@ export interface SequenceShape {
   /** Whether the graph takes an attention mask. Causal graphs do without where padding is on the right. */
   readonly masked: boolean;
   readonly mode: MemoryMode;
+  /** mu rises along the sequence, from 0 at the first token to what it is at the last. */
+  readonly ramp: boolean;
 }
 
 const int64 = (...shape: number[]): TypeInfo => ({ dtype: "int64", shape });
@@ -43,13 +45,22 @@ function hiddenStates(
   inputs: SequenceInputs,
   checkpointing = false,
 ): Value {
-  setMode(parts, shape.mode, inputs.mu);
-  const { batch, length } = shape;
+  const { batch, length, mode, ramp } = shape;
+  setMode(parts, mode, inputs.mu, ramp ? rising(length) : undefined);
   return parts.base.forward(
     inputs.inputIds,
     new ForwardContext({ batch, length, mask: inputs.mask, causal: parts.base.causal, checkpointing }),
   );
 }
+
+/** From 0 to 1 in even steps, [1, S, 1]. */
+const rising = (length: number): Value =>
+  constant(
+    Tensor.f32(
+      [1, length, 1],
+      Array.from({ length }, (_, t) => (length === 1 ? 0 : t / (length - 1))),
+    ),
+  );
 
 /** The sum of the next-token losses over all labels that are not -100. */
 function lossSum(parts: TitanParts, hidden: Value, labels: Value): Value {

@@ -1,4 +1,4 @@
-import { type FrozenWeights, reshape, split, type TypeInfo, type Value } from "../engine/index.js";
+import { type FrozenWeights, mul, reshape, split, type TypeInfo, type Value } from "../engine/index.js";
 import type { Backbone } from "../models/backbone.js";
 import type { Attention } from "../nn/attention.js";
 import type { LoraLinear } from "../nn/lora.js";
@@ -20,8 +20,12 @@ export interface TitanParts {
 /** The type of mu as an input of a graph: one share for each titanized layer. */
 export const muType = ({ wrapped }: TitanParts): TypeInfo => ({ dtype: "f32", shape: [wrapped.length] });
 
-/** Sets, for the trace that follows, which paths are in the graph, and mu ({@link muType}). */
-export function setMode(parts: TitanParts, mode: MemoryMode, mu: Value): void {
+/**
+ * Sets, for the trace that follows, which paths are in the graph, and mu ({@link muType}).
+ *
+ * @param ramp what mu is multiplied by, token by token: [1, S, 1].
+ */
+export function setMode(parts: TitanParts, mode: MemoryMode, mu: Value, ramp?: Value): void {
   setPaths(parts, mode);
   parts.linearCache.reset();
   const shares = split(
@@ -30,7 +34,8 @@ export function setMode(parts: TitanParts, mode: MemoryMode, mu: Value): void {
     parts.wrapped.map(() => 1),
   );
   for (const [i, layer] of parts.wrapped.entries()) {
-    layer.memoryGate.magWeight = mode === "only" ? 1 : reshape(shares[i]!, []);
+    const share = reshape(shares[i]!, []);
+    layer.memory_gate.magWeight = mode === "only" ? 1 : ramp ? mul(share, ramp) : share;
   }
 }
 

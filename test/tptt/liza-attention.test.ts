@@ -105,7 +105,7 @@ const x = draw(Random.for(5, "x"), [length, hidden]) as Matrix;
 async function run(layer: Attention, mu: number): Promise<Tensor> {
   const { y } = await evaluate(
     ({ x, mu }) => {
-      if (layer instanceof LiZAttention && layer.memoryGate.magWeight !== 1) layer.memoryGate.magWeight = mu;
+      if (layer instanceof LiZAttention && layer.memory_gate.magWeight !== 1) layer.memory_gate.magWeight = mu;
       return { y: layer.forward(x, new ForwardContext({ batch: 1, length })) };
     },
     { x: tensorOf([x]), mu: Tensor.scalar(mu) },
@@ -116,7 +116,7 @@ async function run(layer: Attention, mu: number): Promise<Tensor> {
 
 function titanize(base: Attention, options: LiZAttentionOptions): LiZAttention {
   const layer = new LiZAttention(base, options, new LCache());
-  layer.memoryGate.magWeight = new Parameter("f32", []);
+  layer.memory_gate.magWeight = new Parameter("f32", []);
   return layer;
 }
 
@@ -167,7 +167,7 @@ test("with the memory alone no softmax is computed", async () => {
   };
   const mixed = await run(layer, 1);
   expect(softmaxNodes()).toBe(1);
-  layer.memoryGate.magWeight = 1;
+  layer.memory_gate.magWeight = 1;
   expect(softmaxNodes()).toBe(0);
   expectClose(await run(layer, 1), [...mixed.f32]);
 });
@@ -188,7 +188,7 @@ test.each([false, true])(
     const actual = await evaluate(
       ({ x, mu, g }) => {
         const forward = ([x, mu]: readonly Value[]) => {
-          layer.memoryGate.magWeight = mu!;
+          layer.memory_gate.magWeight = mu!;
           return layer.forward(x!, new ForwardContext({ batch: 1, length }));
         };
         const y = checkpointing ? checkpoint(forward, [x, mu]) : forward([x, mu]);
