@@ -36,7 +36,10 @@ export { truncateAttentionMask } from "./tptt/attention-mask.js";
 export { CausalConv1d, type CausalConv1dOptions, type PaddingMode } from "./tptt/causal-conv.js";
 export {
   type Gate,
+  type OperatorForm,
   type OperatorMode,
+  operatorForms,
+  type PoolingConfig,
   type RecurrentConfig,
   recurrentModes,
   TpttConfig,
@@ -44,10 +47,19 @@ export {
 } from "./tptt/config.js";
 export { convertSetsToLists } from "./tptt/convert-sets-to-lists.js";
 export type { Decoder } from "./tptt/decoder.js";
+export {
+  constructCausalForwardSolver,
+  type DeltaProductChunks,
+  type DeltaProductInputs,
+  type DeltaProductOptions,
+  getValidChunkSize,
+  sequentialDeltaProductScan,
+} from "./tptt/delta-product-scan.js";
 export { describe } from "./tptt/describe.js";
 export { getTpttModel, setTrainableParameters } from "./tptt/inject.js";
 export { LCache, type LinearState } from "./tptt/lcache.js";
-export { LinearAttention } from "./tptt/linear-attention.js";
+export { LinearAttention, type LinearAttentionOptions } from "./tptt/linear-attention.js";
+export { applyLinearAttentionMask } from "./tptt/linear-attention-mask.js";
 export { LinearAttentionOp } from "./tptt/linear-attention-op.js";
 export { LiZAttention } from "./tptt/liza-attention.js";
 export type { LoraConfig } from "./tptt/lora-config.js";
@@ -63,6 +75,6 @@ export { VirtualTokenExpander } from "./tptt/virtual-token-expander.js";
 export { type TrainingArguments, trainingArguments } from "./train/arguments.js";
 export type { TrainerCallback } from "./train/callback.js";
 export { latestCheckpoint } from "./train/checkpoint-folder.js";
-export { LiZACallback, type LiZACallbackOptions } from "./train/liza-callback.js";
+export { ensureInt, LiZACallback, type LiZACallbackOptions } from "./train/liza-callback.js";
 export { SaveBestModelCallback } from "./train/save-best-model-callback.js";
 export { Trainer, type TrainerOptions, type TrainingResult } from "./train/trainer.js";

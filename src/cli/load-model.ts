@@ -1,9 +1,22 @@
+import { InputError } from "../errors.js";
 import { readTitanConfig } from "../tptt/titan-folder.js";
 import { TpttModel } from "../tptt/tptt-model.js";
+import { flagOf } from "./options.js";
 
-/** Opens a base model as it is, or a titan as it was saved; a mu that is given turns the memories on at that share. */
+/**
+ * Opens a base model as it is, or a titan as it was saved; a mu that is given turns the memories on at that share.
+ *
+ * @throws InputError when one is given for a titan that learned it.
+ */
 export async function loadModel(path: string, magWeight: number | undefined): Promise<TpttModel> {
-  if (magWeight !== undefined) return TpttModel.fromPretrained(path, { magWeight, disableLinearAttn: false });
-  const isTitan = (await readTitanConfig(path)) !== undefined;
-  return TpttModel.fromPretrained(path, isTitan ? {} : { disableLinearAttn: true });
+  const saved = await readTitanConfig(path);
+  if (magWeight === undefined)
+    return TpttModel.fromPretrained(path, saved ? {} : { disableLinearAttn: true });
+  if (saved?.magMode === "dynamic") {
+    throw new InputError(
+      flagOf("mag_weight"),
+      `is ${magWeight}, but ${path} has learned its mu; leave it out`,
+    );
+  }
+  return TpttModel.fromPretrained(path, { magWeight, disableLinearAttn: false });
 }

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { InputError } from "../errors.js";
 import {
+  magModes,
   type OperatorMode,
+  operatorForms,
   recurrentModes,
   type TpttConfig,
   type TpttConfigOptions,
@@ -35,11 +37,19 @@ export const titanOptions = {
     .optional()
     .describe("the memory's operator; without it, delta_rule"),
   ...recurrentOptions,
+  operator_form: z
+    .enum(operatorForms)
+    .default("exact")
+    .describe("exact, or tptt-0.12 to compute as the Python package does"),
   max_self_attn_length: count().optional().describe("softmax attention sees this many tokens"),
   max_chunk_size: count().default(64).describe("tokens that the memory reads at a time in training"),
   base_scale_attn: flag().describe("scale the memory's output to that of softmax attention"),
   cross_gate: flag().describe("add the product of both outputs"),
   mag_weight: share().default(0.5).describe("mu, the memory's share of the output"),
+  mag_mode: z
+    .enum(magModes)
+    .default("constant")
+    .describe("where mu comes from: dynamic learns it for each token, in place of mag_weight"),
   disable_linear_attn: flag().describe("no memory: plain LoRA"),
   ...loraOptions,
 };
@@ -64,11 +74,13 @@ export function toTpttOptions(
     alphaGate: given.alpha_gate,
     betaGate: given.beta_gate,
     trick: given.trick,
+    operatorForm: method.operator_form,
     maxSelfAttnLength: method.max_self_attn_length,
     maxChunkSize: method.max_chunk_size,
     baseScaleAttn: method.base_scale_attn,
     crossGate: method.cross_gate,
     magWeight: method.mag_weight,
+    magMode: method.mag_mode,
     disableLinearAttn: method.disable_linear_attn,
     loraConfig: defined({
       r: lora.lora_r,

@@ -9,6 +9,7 @@ test("a base model gets the command's defaults", () => {
     baseScaleAttn: false,
     crossGate: false,
     magWeight: 0.5,
+    magMode: "constant",
     disableLinearAttn: false,
     loraConfig: { r: 8, loraAlpha: 16, loraDropout: 0 },
   });

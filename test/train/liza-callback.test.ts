@@ -1,10 +1,16 @@
 import { describe, expect, test } from "vitest";
 import type { TpttModel } from "../../src/tptt/tptt-model.js";
 import type { Logs, TrainerEvent } from "../../src/train/callback.js";
-import { LiZACallback, type LiZACallbackOptions, lizaModes } from "../../src/train/liza-callback.js";
+import {
+  ensureInt,
+  LiZACallback,
+  type LiZACallbackOptions,
+  lizaModes,
+} from "../../src/train/liza-callback.js";
 
 /** As much of a model as the callback touches. */
-const newModel = () => ({ magWeight: 0.3, disableLinearAttn: false }) as TpttModel;
+const newModel = (magMode = "constant") =>
+  ({ magWeight: 0.3, disableLinearAttn: false, magRamp: false, config: { magMode } }) as TpttModel;
 
 function eventAt(model: TpttModel, globalStep: number): TrainerEvent {
   const control = { shouldSave: false, shouldEvaluate: false, shouldStop: false };
@@ -17,7 +23,8 @@ function schedule(options: LiZACallbackOptions, steps: number, first = 0) {
   const callback = new LiZACallback(model, options);
   callback.onTrainBegin(eventAt(model, first));
   return Array.from({ length: steps }, (_, i) => {
-    const now = model.disableLinearAttn ? "off" : model.magWeight;
+    const mu = model.magRamp ? `to ${model.magWeight}` : model.magWeight;
+    const now = model.disableLinearAttn ? "off" : mu;
     callback.onStepEnd(eventAt(model, first + i + 1));
     return now;
   });
@@ -35,6 +42,9 @@ describe("LiZACallback", () => {
     [{ mode: "cyclic", weightList: [0.25, 0.5, 1] }, 5, [0.25, 0.5, 1, 0.25, 0.5]],
     [{ mode: "switch" }, 4, ["off", 0.3, "off", 0.3]],
     [{ mode: "switch", switchPeriod: 2 }, 5, ["off", "off", 0.3, 0.3, "off"]],
+    [{ mode: "ramp", transitionStep: 4 }, 6, ["to 0", "to 0.25", "to 0.5", "to 0.75", "to 1", "to 1"]],
+    [{ initialWeight: [0.5, 9], finalWeight: [1], transitionStep: [2, 9] }, 4, [0.5, 0.75, 1, 1]],
+    [{ mode: "cyclic", weightList: [[0.25, 9], 1] }, 3, [0.25, 1, 0.25]],
   ] as [LiZACallbackOptions, number, unknown[]][])("%j over %i steps", (options, steps, expected) => {
     expect(schedule(options, steps)).toEqual(expected);
   });
@@ -46,6 +56,11 @@ describe("LiZACallback", () => {
 
   test.each([
     [{ mode: "cyclic" }, { magWeight: 0.5, disableLinearAttn: false }],
+    [{ mode: "ramp" }, { magWeight: 0.5, disableLinearAttn: false }],
+    [
+      { mode: "ramp", finalWeight: 0.8 },
+      { magWeight: 0.8, disableLinearAttn: false },
+    ],
     [
       { mode: "cyclic", weightList: [1, 0], finalWeight: 0.7 },
       { magWeight: 0.7, disableLinearAttn: false },
@@ -58,7 +73,7 @@ describe("LiZACallback", () => {
       const callback = new LiZACallback(model, options);
       callback.onStepEnd(eventAt(model, 99));
       callback.onStepEnd(eventAt(model, 100));
-      expect(model).toEqual(left);
+      expect(model).toEqual({ ...left, magRamp: false, config: { magMode: "constant" } });
     },
   );
 
@@ -72,16 +87,35 @@ describe("LiZACallback", () => {
   });
 
   test.each([
-    [{ mode: "ramp" }, "liza_callback_mode: is ramp, expected one of gradual, constant, cyclic, switch"],
+    [
+      { mode: "slow" },
+      "liza_callback_mode: is slow, expected one of gradual, constant, cyclic, switch, ramp",
+    ],
     [{ initialWeight: -0.1 }, "liza_initial_weight: is -0.1, expected a number from 0 to 1"],
     [{ finalWeight: 1.5 }, "liza_final_weight: is 1.5, expected a number from 0 to 1"],
     [{ finalWeight: Number.NaN }, "liza_final_weight: is NaN"],
     [{ transitionStep: 0 }, "liza_transition_steps: is 0, expected a positive integer"],
-    [{ transitionStep: 2.5 }, "liza_transition_steps: is 2.5"],
+    [{ transitionStep: 2.5 }, "liza_transition_steps: is 2.5, expected a whole number"],
+    [{ transitionStep: [] }, "liza_transition_steps: is NaN, expected a whole number"],
+    [{ initialWeight: [] }, "liza_initial_weight: is NaN"],
     [{ switchPeriod: 0 }, "switch_period: is 0, expected a positive integer"],
     [{ weightList: [] }, "weight_list: is [], expected numbers from 0 to 1"],
     [{ weightList: [0.5, 2] }, "weight_list: is [0.5,2], expected numbers from 0 to 1"],
   ])("%j is refused", (options, message) => {
     expect(() => new LiZACallback(newModel(), options as LiZACallbackOptions)).toThrow(message);
   });
+
+  test("a learned mu follows no schedule, but may be switched off and on", () => {
+    expect(() => new LiZACallback(newModel("dynamic"), { mode: "gradual" })).toThrow(
+      "liza_callback_mode: is gradual, but mag_mode is dynamic: mu is learned; take switch, or no schedule",
+    );
+    const model = newModel("dynamic");
+    new LiZACallback(model, { mode: "switch" }).onTrainBegin(eventAt(model, 0));
+    expect(model.disableLinearAttn).toBe(true);
+  });
+});
+
+test("ensureInt takes a whole number, or the first of a list", () => {
+  expect([ensureInt(3), ensureInt([4, 5])]).toEqual([3, 4]);
+  expect(() => ensureInt([2.5])).toThrow("value: is 2.5, expected a whole number");
 });

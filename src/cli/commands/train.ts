@@ -73,7 +73,7 @@ export const train = defineCommand({
         ...data,
         outputDir: folder.path,
         resumeFrom: folder.checkpoint,
-        callbacks: model.disableLinearAttn ? [] : [lizaCallback(model, values)],
+        callbacks: lizaCallbacks(model, values, given),
         observer: report,
       });
 
@@ -139,11 +139,15 @@ function holdOut(examples: readonly Example[], { eval_samples: count, dataset }:
   return { trainDataset: examples.slice(0, rest), evalDataset: examples.slice(rest) };
 }
 
-function lizaCallback(model: TpttModel, values: Values<Options>): LiZACallback {
-  return new LiZACallback(model, {
+/** The schedule of mu; none without a memory, nor, unless one is asked for, where mu is learned. */
+function lizaCallbacks(model: TpttModel, values: Values<Options>, given: Given<Options>): LiZACallback[] {
+  const learned = model.config.magMode === "dynamic" && given.liza_callback_mode === undefined;
+  if (model.disableLinearAttn || learned) return [];
+  const callback = new LiZACallback(model, {
     mode: values.liza_callback_mode,
     initialWeight: values.liza_initial_weight,
     finalWeight: values.liza_final_weight ?? model.magWeight,
     transitionStep: values.liza_transition_steps,
   });
+  return [callback];
 }
