@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { add, slice, type Value } from "../engine/index.js";
-import { type CamelFields, camelFields } from "../io/field-names.js";
+import type { CamelFields } from "../io/field-names.js";
 import type { JsonObject } from "../io/json-file.js";
-import { parseWith } from "../io/validate.js";
 import type { Attention } from "../nn/attention.js";
 import { runBlocks } from "../nn/blocks.js";
 import type { ForwardContext } from "../nn/forward-context.js";
@@ -12,13 +11,13 @@ import type { Architecture } from "./architecture.js";
 import { positiveInt } from "./config-fields.js";
 import {
   Dense,
-  dividesHeads,
   EncoderAttention,
   type EncoderConfig,
   EncoderModel,
   encoderFields,
   Intermediate,
   Pooler,
+  parseEncoderConfig,
   poolerWeight,
   SelfAttention,
 } from "./encoder.js";
@@ -28,19 +27,17 @@ import {
  * embeddings of words, positions and segments.
  */
 
-const configSchema = z
-  .object({
-    ...encoderFields,
-    model_type: z.literal("bert"),
-    vocab_size: positiveInt.default(30_522),
-    max_position_embeddings: positiveInt.default(512),
-    type_vocab_size: positiveInt.default(2),
-    position_embedding_type: z
-      .literal("absolute", "expected absolute: relative positions are not supported")
-      .default("absolute"),
-    is_decoder: z.literal(false, "expected false: BERT as a decoder is not supported").default(false),
-  })
-  .refine(...dividesHeads);
+const configSchema = z.object({
+  ...encoderFields,
+  model_type: z.literal("bert"),
+  vocab_size: positiveInt.default(30_522),
+  max_position_embeddings: positiveInt.default(512),
+  type_vocab_size: positiveInt.default(2),
+  position_embedding_type: z
+    .literal("absolute", "expected absolute: relative positions are not supported")
+    .default("absolute"),
+  is_decoder: z.literal(false, "expected false: BERT as a decoder is not supported").default(false),
+});
 
 type BertConfig = CamelFields<z.output<typeof configSchema>>;
 
@@ -153,7 +150,7 @@ export const bert: Architecture<BertModel> = {
   modelTypes: ["bert"],
   baseModelPrefix: "bert",
   build(json: JsonObject, where, isStored = () => true) {
-    return new BertModel(camelFields(parseWith(configSchema, json, where)), isStored(poolerWeight));
+    return new BertModel(parseEncoderConfig(configSchema, json, where), isStored(poolerWeight));
   },
   /** Files converted from TensorFlow call a norm's parameters gamma and beta. */
   formerName: (parameter) =>

@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { gelu, geluExact, maximum, reshape, silu, slice, tanh, type Value } from "../engine/index.js";
-import type { CamelFields } from "../io/field-names.js";
+import { InputError } from "../errors.js";
+import { type CamelFields, camelFields } from "../io/field-names.js";
+import type { JsonObject } from "../io/json-file.js";
+import { parseWith } from "../io/validate.js";
 import { Attention, type Projections, softmaxAttention, splitHeads } from "../nn/attention.js";
 import type { ForwardContext } from "../nn/forward-context.js";
 import { Linear } from "../nn/layers.js";
@@ -31,11 +34,22 @@ export const encoderFields = {
 /** The fields in camelCase. */
 export type EncoderConfig = CamelFields<z.output<z.ZodObject<typeof encoderFields>>>;
 
-/** Whether each head has the same whole number of features. */
-export const dividesHeads = [
-  (c: { hidden_size: number; num_attention_heads: number }) => c.hidden_size % c.num_attention_heads === 0,
-  { path: ["num_attention_heads"], error: "expected a divisor of hidden_size" },
-] as const;
+/** Reads an encoder's config.json, to properties in camelCase. @throws InputError naming the field that is wrong. */
+export function parseEncoderConfig<F extends z.output<z.ZodObject<typeof encoderFields>>>(
+  schema: z.ZodType<F>,
+  json: JsonObject,
+  where: string,
+): CamelFields<F> {
+  const fields = parseWith(schema, json, where);
+  const { hidden_size: hidden, num_attention_heads: heads } = fields;
+  if (hidden % heads !== 0) {
+    throw new InputError(
+      `${where}: num_attention_heads`,
+      `is ${heads}, expected a divisor of hidden_size (${hidden})`,
+    );
+  }
+  return camelFields(fields);
+}
 
 /** A model without a head, of which every token sees every other. */
 export abstract class EncoderModel extends Backbone {

@@ -12,9 +12,8 @@ import {
   type Value,
 } from "../engine/index.js";
 import { InputError } from "../errors.js";
-import { type CamelFields, camelFields } from "../io/field-names.js";
+import type { CamelFields } from "../io/field-names.js";
 import type { JsonObject } from "../io/json-file.js";
-import { parseWith } from "../io/validate.js";
 import type { Attention } from "../nn/attention.js";
 import { runBlocks } from "../nn/blocks.js";
 import type { ForwardContext } from "../nn/forward-context.js";
@@ -24,12 +23,12 @@ import type { Architecture } from "./architecture.js";
 import { positiveInt } from "./config-fields.js";
 import {
   Dense,
-  dividesHeads,
   EncoderAttention,
   EncoderModel,
   encoderFields,
   Intermediate,
   Pooler,
+  parseEncoderConfig,
   poolerWeight,
   SelfAttention,
 } from "./encoder.js";
@@ -55,7 +54,6 @@ const configSchema = z
     pooler_output_size: positiveInt.nullish(),
     pooler_act: z.literal("tanh", "expected tanh, the only activation of the pooler").default("tanh"),
   })
-  .refine(...dividesHeads)
   .refine((c) => c.patch_size.every((side, i) => side <= c.image_size[i]!), {
     path: ["patch_size"],
     error: "expected no more than image_size",
@@ -216,6 +214,6 @@ export const vit: Architecture<ViTModel> = {
   modelTypes: ["vit"],
   baseModelPrefix: "vit",
   build(json: JsonObject, where, isStored = () => true) {
-    return new ViTModel(camelFields(parseWith(configSchema, json, where)), isStored(poolerWeight));
+    return new ViTModel(parseEncoderConfig(configSchema, json, where), isStored(poolerWeight));
   },
 };

@@ -10,6 +10,25 @@ export interface ForwardInputs {
   readonly labels?: Tensor;
 }
 
+/** A batch of whole sequences, or of images, to be encoded. */
+export type EncodeInputs =
+  | (Omit<ForwardInputs, "labels"> & {
+      /** int64 [B, S]: the segment of each token, for models that know segments; 0 unless given. */
+      readonly tokenTypeIds?: Tensor;
+    })
+  | {
+      /** f32 [B, C, H, W], as the model's image processor gives them. */
+      readonly pixelValues: Tensor;
+    };
+
+/** What a model makes of its inputs. */
+export interface Encoding {
+  /** The last hidden states, [B, S, hidden]; void at padding. */
+  readonly lastHiddenState: Tensor;
+  /** One vector for each sequence, [B, pooled], where the model has a pooler. */
+  readonly poolerOutput?: Tensor;
+}
+
 /** A batch with labels. */
 export type LabeledInputs = ForwardInputs & { readonly labels: Tensor };
 

@@ -50,7 +50,10 @@ export type OperatorMode = keyof typeof recurrentModes;
  * How the memory computes: `exact`, the delta rule, the same for every chunk size and split of a sequence; or
  * `tptt-0.12`, what the Python package of that version computes, for titans that it trained.
  */
-export type OperatorForm = "exact" | "tptt-0.12";
+export const operatorForms = ["exact", "tptt-0.12"] as const;
+
+/** One of {@link operatorForms}. */
+export type OperatorForm = (typeof operatorForms)[number];
 
 /** The pool that gates are made with. */
 export interface PoolingConfig {
@@ -103,7 +106,7 @@ const poolingSchema = z.union(
 const schema = z
   .object({
     base_model_name: z.string().default("google/gemma-3-270m"),
-    model_task: z.literal("causal_lm", "expected causal_lm").default("causal_lm"),
+    model_task: z.string().nullish(),
     target_modules_names: z.array(z.string()).nullish(),
     operator_mode: z.enum(Object.keys(recurrentModes) as [OperatorMode, ...OperatorMode[]]).nullish(),
     ...recurrentSchema.shape,
@@ -118,7 +121,7 @@ const schema = z
     padding_side: z.enum(["left", "right"]).nullish(),
     bidirectional: z.boolean().default(false),
     disable_linear_attn: z.boolean().default(false),
-    operator_form: z.enum(["exact", "tptt-0.12"]).default("exact"),
+    operator_form: z.enum(operatorForms).default("exact"),
     pooling_config: poolingSchema.nullish(),
     linear_precision: z
       .literal("float32", "expected float32: the memory computes in single precision")
@@ -134,6 +137,8 @@ const schema = z
 /** Options of {@link TpttConfig}; the defaults are those of Python. */
 export interface TpttConfigOptions {
   readonly baseModelName?: string;
+  /** `causal_lm`, or anything else for a model without its output head. Default: what the base model can do. */
+  readonly modelTask?: string;
   readonly targetModulesNames?: readonly string[];
   /** A named operator; without it the five fields of {@link RecurrentConfig} say what it is. */
   readonly operatorMode?: OperatorMode;
@@ -174,6 +179,8 @@ export class TpttConfig {
   readonly modelType = "tptt";
   /** A hub name, or the path of a folder or GGUF file. */
   readonly baseModelName: string;
+  /** `causal_lm` predicts tokens; anything else gives hidden states only. Undefined: what the base model can do. */
+  readonly modelTask: string | undefined;
   /** Ends of the paths of the attention layers that get a memory. */
   readonly targetModulesNames: readonly string[];
   readonly operatorMode: OperatorMode | undefined;
@@ -198,6 +205,7 @@ export class TpttConfig {
 
   private constructor(fields: z.output<typeof schema>, given: JsonObject) {
     this.baseModelName = fields.base_model_name;
+    this.modelTask = fields.model_task ?? undefined;
     this.targetModulesNames = fields.target_modules_names ?? attentionNames;
     this.operatorMode = fields.operator_mode ?? undefined;
     const r = fields.recurrent_config ?? fields;
@@ -266,6 +274,7 @@ export class TpttConfig {
         AutoModelForCausalLM: "modeling_tptt.TpttModel",
       },
       base_model_name: this.baseModelName,
+      model_task: this.modelTask ?? "causal_lm",
       target_modules_names: this.targetModulesNames,
       operator_mode: this.operatorMode ?? null,
       operator_form: this.operatorForm,
@@ -286,7 +295,7 @@ export class TpttConfig {
         ? {
             ...(this.fields.lora_config as JsonObject),
             peft_type: "LORA",
-            task_type: "CAUSAL_LM",
+            task_type: (this.modelTask ?? "causal_lm") === "causal_lm" ? "CAUSAL_LM" : "FEATURE_EXTRACTION",
             r: lora.r,
             lora_alpha: lora.loraAlpha,
             lora_dropout: lora.loraDropout,

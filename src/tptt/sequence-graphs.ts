@@ -38,19 +38,25 @@ const sequenceInputs = (parts: TitanParts, { batch, length, masked }: SequenceSh
 
 type SequenceInputs = { readonly inputIds: Value; readonly mask?: Value; readonly mu: Value };
 
+/** What a backbone is told beside its input. */
+interface ContextInputs {
+  readonly mask?: Value;
+  readonly tokenTypeIds?: Value;
+  readonly mu: Value;
+}
+
 /** Final hidden states, [B, S, hidden]. */
-function hiddenStates(
+export function hiddenStates(
   parts: TitanParts,
   shape: SequenceShape,
-  inputs: SequenceInputs,
+  input: Value,
+  { mask, tokenTypeIds, mu }: ContextInputs,
   checkpointing = false,
 ): Value {
   const { batch, length, mode, ramp } = shape;
-  setMode(parts, mode, inputs.mu, ramp ? rising(length) : undefined);
-  return parts.base.forward(
-    inputs.inputIds,
-    new ForwardContext({ batch, length, mask: inputs.mask, causal: parts.base.causal, checkpointing }),
-  );
+  setMode(parts, mode, mu, ramp ? rising(length) : undefined);
+  const context = new ForwardContext({ batch, length, mask, causal: parts.base.causal, checkpointing });
+  return parts.base.forward(input, context, tokenTypeIds);
 }
 
 /** From 0 to 1 in even steps, [1, S, 1]. */
@@ -77,7 +83,7 @@ function lossSum(parts: TitanParts, hidden: Value, labels: Value): Value {
 /** Compiles token ids to logits, [B, S, vocab]. */
 export function compileLogits(parts: TitanParts, shape: SequenceShape) {
   const logits = (inputs: SequenceInputs) =>
-    asLanguageModel(parts.base).logits(hiddenStates(parts, shape, inputs));
+    asLanguageModel(parts.base).logits(hiddenStates(parts, shape, inputs.inputIds, inputs));
   return compile(logits, { inputs: sequenceInputs(parts, shape), frozen: parts.frozen });
 }
 
@@ -85,7 +91,7 @@ export function compileLogits(parts: TitanParts, shape: SequenceShape) {
 export function compileLoss(parts: TitanParts, shape: SequenceShape) {
   return compile(
     ({ labels, ...inputs }: SequenceInputs & { labels: Value }) =>
-      lossSum(parts, hiddenStates(parts, shape, inputs), labels),
+      lossSum(parts, hiddenStates(parts, shape, inputs.inputIds, inputs), labels),
     {
       inputs: { ...sequenceInputs(parts, shape), labels: int64(shape.batch, shape.length) },
       frozen: parts.frozen,
@@ -122,7 +128,7 @@ function lossAndGrad(parts: TitanParts, shape: TrainingShape) {
       layer.dropout = seed && { rate: shape.dropout, seed: add(seed, i) };
     }
     try {
-      return lossSum(parts, hiddenStates(parts, shape, inputs, shape.checkpointing), labels);
+      return lossSum(parts, hiddenStates(parts, shape, inputs.inputIds, inputs, shape.checkpointing), labels);
     } finally {
       for (const layer of parts.lora) layer.dropout = undefined;
     }

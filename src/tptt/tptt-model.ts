@@ -1,20 +1,31 @@
-import { join, resolve } from "node:path";
-import { type FrozenWeights, type Parameter, type Params, Tensor } from "../engine/index.js";
+import { type Parameter, type Params, Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
 import type { Tokenizer } from "../io/tokenizer.js";
 import type { Backbone } from "../models/backbone.js";
-import { openCheckpoint } from "../models/checkpoint.js";
+import { asLanguageModel, LanguageModel } from "../models/language-model.js";
 import { initialTensors } from "../nn/init.js";
+import { LoraLinear } from "../nn/lora.js";
 import { nameParameters } from "../nn/module.js";
 import { Random } from "../random.js";
-import { adapterFile, loadTpttSafetensors, trainedBaseParameters } from "./adapter-file.js";
-import { countTargets, type ForwardInputs, isRightPadded, type LabeledInputs } from "./batch.js";
-import { TpttConfig, type TpttConfigOptions } from "./config.js";
+import { loadTpttSafetensors } from "./adapter-file.js";
+import {
+  countTargets,
+  type EncodeInputs,
+  type Encoding,
+  type ForwardInputs,
+  isRightPadded,
+  type LabeledInputs,
+} from "./batch.js";
+import type { TpttConfig } from "./config.js";
 import { Decoder } from "./decoder.js";
+import { compileEncoding, mainInput } from "./encoder-graphs.js";
 import { GraphCache } from "./graph-cache.js";
 import { getTpttModel, setTrainableParameters } from "./inject.js";
 import { injectLora } from "./inject-lora.js";
+import { writeMerged } from "./merge.js";
+import { type FromPretrainedOptions, openTitan, type TpttModelParts } from "./open-titan.js";
+import { writePeftAdapter } from "./peft-adapter.js";
 import {
   compileLogits,
   compileLoss,
@@ -24,17 +35,12 @@ import {
   type TrainingShape,
 } from "./sequence-graphs.js";
 import { type GenerateOptions, streamText } from "./text-generation.js";
-import { locateBase, readTitanConfig, writeTitan } from "./titan-folder.js";
+import { writeTitan } from "./titan-folder.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
 
-export type { ForwardInputs, LabeledInputs } from "./batch.js";
+export type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./batch.js";
+export type { FromPretrainedOptions, TpttModelParts } from "./open-titan.js";
 export type { GenerateOptions } from "./text-generation.js";
-
-/** Options of {@link TpttModel.fromPretrained}: those of {@link TpttConfig}, and how the model is put up. */
-export interface FromPretrainedOptions extends TpttConfigOptions {
-  /** Seed of the first LoRA weights; default 0. */
-  readonly seed?: number;
-}
 
 /** Options of {@link TpttModel.lossAndGrad}. */
 export interface TrainingPassOptions {
@@ -42,22 +48,6 @@ export interface TrainingPassOptions {
   readonly seed?: number;
   /** Gradient checkpointing: less memory, one more forward pass. */
   readonly checkpointing?: boolean;
-}
-
-/** What a titan is made from. */
-export interface TpttModelParts {
-  readonly config: TpttConfig;
-  /** The base model's config in Hugging Face's form. */
-  readonly baseConfig: JsonObject;
-  /** The base model, its parameters named. The titan takes it over. */
-  readonly base: Backbone;
-  /** The base model's weights. */
-  readonly frozen: FrozenWeights;
-  readonly tokenizer?: Tokenizer | undefined;
-  /** Tokens that end a text. */
-  readonly eosTokenIds?: readonly number[];
-  /** Parts of the names of base parameters that are trained themselves; none by default. */
-  readonly trainablePatterns?: readonly string[];
 }
 
 /**
@@ -96,18 +86,24 @@ export class TpttModel {
     frozen,
     tokenizer,
     eosTokenIds = [],
-    trainablePatterns = [],
+    trainableParameters = [],
   }: TpttModelParts) {
     this.baseConfig = baseConfig;
     this.tokenizer = tokenizer;
     this.eosTokenIds = eosTokenIds;
     this.disableLinearAttn = config.disableLinearAttn;
-    setTrainableParameters(base, trainablePatterns);
+    setTrainableParameters(base, trainableParameters);
     const { linearCache, wrapped } = getTpttModel(base, config);
     const lora = config.loraConfig && injectLora(base, config.loraConfig);
     nameParameters(base);
-    // Python's defaults differ: what is saved names the layers.
-    this.config = lora ? config.with({ loraConfig: { targetModules: lora.targetModules } }) : config;
+    const modelTask =
+      config.modelTask ?? (base instanceof LanguageModel ? "causal_lm" : "feature_extraction");
+    if (modelTask === "causal_lm") asLanguageModel(base);
+    // Python's defaults differ: what is saved names the task and the layers.
+    this.config = config.with({
+      modelTask,
+      ...(lora ? { loraConfig: { targetModules: lora.targetModules } } : {}),
+    });
     this.#parts = { base, wrapped, lora: lora?.layers ?? [], linearCache, frozen };
     this.#magWeights = wrapped.map(() => config.magWeight);
     this.trainable = [...new Set([...base.namedParameters()].map(([, p]) => p))].filter((p) => p.trainable);
@@ -116,40 +112,33 @@ export class TpttModel {
   /**
    * Opens a model.
    *
-   * @param path a base model (a GGUF file, a Hugging Face folder), which becomes a titan as the options say; or a saved
-   * titan's folder, of which the options change what they name.
+   * @param path a base model (a GGUF file, a Hugging Face folder), which becomes a titan as the options say; or the
+   * folder of a saved titan or of a PEFT adapter, of which the options change what they name. An adapter's base model
+   * gets no memories unless the options name an operator.
    * @throws InputError naming the file and field, or the option, that is wrong.
    */
   static async fromPretrained(
     path: string,
     { seed = 0, ...options }: FromPretrainedOptions = {},
   ): Promise<TpttModel> {
-    const saved = await readTitanConfig(path);
-    if (!saved) {
-      const model = await open(path, TpttConfig.from({ ...options, baseModelName: resolve(path) }));
-      model.initializeParams(seed);
-      return model;
-    }
-    const config = saved.with(options);
-    const baseModelName = await locateBase(config, path);
-    const adapter = join(path, adapterFile);
-    const trained = await trainedBaseParameters(adapter);
-    const model = await open(baseModelName, config.with({ baseModelName }), trained);
+    const { parts, trained } = await openTitan(path, options);
     try {
-      await model.loadParams(adapter);
+      const model = new TpttModel(parts);
+      await (trained === undefined ? model.initializeParams(seed) : model.loadParams(trained));
       return model;
     } catch (error) {
-      await model.dispose();
+      await parts.frozen.dispose();
       throw error;
     }
   }
 
-  /** Draws first values for the trained weights. */
-  initializeParams(seed: number): void {
-    const trained = new Set(this.trainable);
-    this.params = Object.fromEntries(
-      initialTensors(this.#parts.base, Random.for(seed, "parameters"), (parameter) => trained.has(parameter)),
-    );
+  /** Sets first values of the trained weights: low-rank updates are drawn, the base model's own are the pretrained. */
+  async initializeParams(seed: number): Promise<void> {
+    const { base, frozen } = this.#parts;
+    const drawn = new Set(this.trainable.filter(({ name }) => !frozen.has(name)));
+    const tensors = initialTensors(base, Random.for(seed, "parameters"), (parameter) => drawn.has(parameter));
+    for (const { name } of this.trainable) if (frozen.has(name)) tensors.set(name, await frozen.read(name));
+    this.params = Object.fromEntries(tensors);
   }
 
   /** Reads the trained weights from a file that {@link TpttModel.savePretrained} or Python wrote. */
@@ -219,12 +208,36 @@ export class TpttModel {
   }
 
   /**
+   * The hidden states of whole sequences or images: what transformers' `AutoModel` gives.
+   *
+   * @throws InputError when the model reads something else.
+   */
+  async encode(inputs: EncodeInputs): Promise<Encoding> {
+    const input = mainInput(this.base, inputs);
+    const { attentionMask, tokenTypeIds } = "inputIds" in inputs ? inputs : {};
+    const shape = {
+      ...this.#shapeOf(input, attentionMask, this.memoryMode),
+      input: { dtype: input.dtype, shape: input.shape },
+      typed: tokenTypeIds !== undefined,
+    };
+    const graph = await this.#graphs.get("encoding", shape, () => compileEncoding(this.#parts, shape));
+    return graph.run({
+      input,
+      ...this.#contextFeeds(attentionMask, shape),
+      ...(tokenTypeIds ? { tokenTypeIds } : {}),
+      params: this.params,
+    });
+  }
+
+  /**
    * Runs whole sequences.
    *
    * @returns logits [B, S, vocab] and, with labels, the mean loss of a predicted token.
+   * @throws InputError when the model predicts no tokens.
    */
   async forward(inputs: ForwardInputs): Promise<{ logits: Tensor; loss?: number }> {
-    const shape = this.#shapeOf(inputs, this.memoryMode);
+    this.#requireHead();
+    const shape = this.#shapeOf(inputs.inputIds, inputs.attentionMask, this.memoryMode);
     const graph = await this.#graphs.get("logits", shape, () => compileLogits(this.#parts, shape));
     const logits = await graph.run({ ...this.#feeds(inputs, shape), params: this.params });
     if (!inputs.labels) return { logits };
@@ -234,7 +247,8 @@ export class TpttModel {
 
   /** The sum of a batch's next-token losses, and how many tokens were predicted. */
   async loss(batch: LabeledInputs): Promise<{ lossSum: number; targets: number }> {
-    const shape = this.#shapeOf(batch, this.memoryMode);
+    this.#requireHead();
+    const shape = this.#shapeOf(batch.inputIds, batch.attentionMask, this.memoryMode);
     const graph = await this.#graphs.get("loss", shape, () => compileLoss(this.#parts, shape));
     const loss = await graph.run({ ...this.#feeds(batch, shape), labels: batch.labels, params: this.params });
     return { lossSum: loss.item(), targets: countTargets(batch.labels) };
@@ -248,7 +262,9 @@ export class TpttModel {
   async lossAndGrad(batch: LabeledInputs, { seed = 0, checkpointing = false }: TrainingPassOptions = {}) {
     const mode = this.disableLinearAttn ? "off" : "mixed";
     const dropout = this.config.loraConfig?.loraDropout ?? 0;
-    const shape: TrainingShape = { ...this.#shapeOf(batch, mode), dropout, checkpointing };
+    this.#requireHead();
+    const { inputIds, attentionMask } = batch;
+    const shape: TrainingShape = { ...this.#shapeOf(inputIds, attentionMask, mode), dropout, checkpointing };
     const graph = await this.#graphs.get("grad", shape, () => compileLossAndGrad(this.#parts, shape));
     const { value, grads } = await graph.run({
       ...this.#feeds(batch, shape),
@@ -261,6 +277,7 @@ export class TpttModel {
 
   /** About the bytes that {@link TpttModel.lossAndGrad} takes for a batch [B, S], beside the weights. */
   trainingBytes(batch: number, length: number, { checkpointing = false }: TrainingPassOptions = {}): number {
+    this.#requireHead();
     const mode = this.disableLinearAttn ? "off" : "mixed";
     const dropout = this.config.loraConfig?.loraDropout ?? 0;
     const ramp = this.magRamp;
@@ -278,9 +295,10 @@ export class TpttModel {
   /**
    * A reader with a memory of its own for `batch` sequences.
    *
-   * @throws InputError when the memories look ahead, or mu rises along the sequence.
+   * @throws InputError when the model predicts no tokens, the memories look ahead, or mu rises along the sequence.
    */
   decoder(batch = 1): Decoder {
+    this.#requireHead();
     if (this.magRamp && this.memoryMode !== "off") {
       throw new InputError(
         "mag_ramp",
@@ -294,6 +312,7 @@ export class TpttModel {
       mode: this.memoryMode,
       magWeights: this.#magWeights,
       params: this.params,
+      wholeCalls: this.config.operatorForm === "tptt-0.12" && this.memoryMode !== "off",
     };
     return new Decoder(this.#parts, batch, settings, this.#graphs);
   }
@@ -312,14 +331,30 @@ export class TpttModel {
 
   /** Writes the titan, as it is now, into a folder; the base model is not copied. See {@link writeTitan}. */
   async savePretrained(folder: string): Promise<void> {
-    const { baseConfig, params, tokenizer, magWeight, disableLinearAttn } = this;
-    const parameters = [...this.base.namedParameters()];
-    const trained = this.trainable.map((parameter) => {
-      const [path] = parameters.find(([, other]) => other === parameter)!;
-      return [path, params[parameter.name]!] as const;
-    });
+    const { baseConfig, tokenizer, magWeight, disableLinearAttn } = this;
     const config = this.config.with({ magWeight, disableLinearAttn });
-    await writeTitan(folder, { config, baseConfig, tensors: new Map(trained), tokenizer });
+    await writeTitan(folder, { config, baseConfig, tensors: this.#trainedByPath(), tokenizer });
+  }
+
+  /** The trained weights by their paths in the model. */
+  #trainedByPath(): Map<string, Tensor> {
+    const paths = new Map([...this.base.namedParameters()].map(([path, parameter]) => [parameter, path]));
+    return new Map(this.trainable.map((parameter) => [paths.get(parameter)!, this.params[parameter.name]!]));
+  }
+
+  /** Writes the low-rank updates as a plain PEFT adapter of the base model. See {@link writePeftAdapter}. */
+  async saveAdapter(folder: string): Promise<void> {
+    const { config, baseConfig } = this;
+    const updated = [...this.base.namedModules()].filter(([, module]) => module instanceof LoraLinear);
+    const tensors = this.#trainedByPath();
+    await writePeftAdapter(folder, { config, baseConfig, tensors, updated: updated.map(([path]) => path) });
+  }
+
+  /** Writes the base model with what was trained in its weights, in Hugging Face form. See {@link writeMerged}. */
+  async saveMerged(folder: string): Promise<void> {
+    const { baseConfig, params, tokenizer } = this;
+    const basePath = this.config.baseModelName;
+    await writeMerged(folder, { parts: this.#parts, params, basePath, baseConfig, tokenizer });
   }
 
   /** Frees sessions and weights. */
@@ -328,8 +363,19 @@ export class TpttModel {
     await this.#parts.frozen.dispose();
   }
 
-  #shapeOf({ inputIds, attentionMask }: ForwardInputs, mode: MemoryMode): SequenceShape {
-    const [batch, length] = inputIds.shape as [number, number];
+  /** @throws InputError when the model predicts no tokens, or is not to. */
+  #requireHead(): void {
+    const { modelTask } = this.config;
+    if (modelTask === "causal_lm") return;
+    throw new InputError(
+      "model_task",
+      `is ${modelTask}, which predicts no tokens; use encode, or a language model for the task causal_lm`,
+    );
+  }
+
+  #shapeOf(input: Tensor, attentionMask: Tensor | undefined, mode: MemoryMode): SequenceShape {
+    const batch = input.shape[0]!;
+    const length = this.base.sequenceLength(input.shape);
     const longest = longestSequence(this.#parts, mode);
     if (length > longest) {
       throw new InputError(
@@ -339,41 +385,22 @@ export class TpttModel {
     }
     const masked =
       attentionMask !== undefined &&
-      (this.config.bidirectional || !this.base.causal || !isRightPadded(attentionMask));
+      (this.config.bidirectional ||
+        this.config.poolingConfig.lookahead ||
+        !this.base.causal ||
+        !isRightPadded(attentionMask));
     return { batch, length, masked, mode, ramp: this.magRamp };
   }
 
-  #feeds({ inputIds, attentionMask }: ForwardInputs, { masked, batch, length }: SequenceShape) {
+  #feeds({ inputIds, attentionMask }: ForwardInputs, shape: SequenceShape) {
+    return { inputIds, ...this.#contextFeeds(attentionMask, shape) };
+  }
+
+  #contextFeeds(attentionMask: Tensor | undefined, { masked, batch, length }: SequenceShape) {
     const mask =
       masked &&
       attentionMask &&
       new Tensor("bool", [batch, length], Uint8Array.from(attentionMask.data, Number));
-    return {
-      inputIds,
-      mu: Tensor.f32([this.#magWeights.length], this.#magWeights),
-      ...(mask ? { mask } : {}),
-    };
-  }
-}
-
-/** Builds a titan over the base model at a path, its trained weights not yet set. */
-async function open(
-  path: string,
-  config: TpttConfig,
-  trainablePatterns: readonly string[] = [],
-): Promise<TpttModel> {
-  const checkpoint = await openCheckpoint(path);
-  try {
-    const { config: baseConfig, model: base, eosTokenIds } = checkpoint;
-    const tokenizer = await checkpoint.tokenizer();
-    const frozen = await checkpoint.load();
-    try {
-      return new TpttModel({ config, baseConfig, base, frozen, tokenizer, eosTokenIds, trainablePatterns });
-    } catch (error) {
-      await frozen.dispose();
-      throw error;
-    }
-  } finally {
-    await checkpoint.close();
+    return { mu: Tensor.f32([this.#magWeights.length], this.#magWeights), ...(mask ? { mask } : {}) };
   }
 }
