@@ -7,6 +7,7 @@ import type { GgufFamily } from "./gguf-model.js";
 import { gpt2 } from "./gpt2.js";
 import { llama } from "./llama.js";
 import { mistral } from "./mistral.js";
+import { openelm } from "./openelm.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen3 } from "./qwen3.js";
 import { vit } from "./vit.js";
@@ -19,6 +20,7 @@ export const architectures: readonly Architecture[] = [
   gpt2,
   llama,
   mistral,
+  openelm,
   qwen2,
   qwen3,
   vit,
