@@ -1,5 +1,6 @@
 """The tiny random models that the fixtures are made of: one file a family, each with a dictionary VARIANTS."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,3 +23,5 @@ class Variant:
     norm_offset: float = 0.0
     # Whether the Python package can titanize it.
     titan: bool = True
+    # Checks, by other means, what was computed with the model in a folder; may write more files there.
+    witness: Callable | None = None

@@ -50,6 +50,9 @@ export const ropeScaling = z
     return z.NEVER;
   });
 
+/** `layer_types`: which layers see a window of tokens, and which see all. */
+export const layerTypes = z.array(z.enum(["sliding_attention", "full_attention"])).nullish();
+
 /** What the config of every decoder with rotary positions has; a family adds its own and other defaults. */
 export const decoderFields = {
   vocab_size: positiveInt,
@@ -105,6 +108,19 @@ function flatRope(json: JsonObject): JsonObject {
   return isObject(rope) && "rope_theta" in rope
     ? { ...json, rope_theta: rope.rope_theta, rope_scaling: rope }
     : json;
+}
+
+/** Checks that `layer_types`, where it is given, lists every layer. @throws InputError */
+export function checkLayerTypes(
+  { layerTypes, numHiddenLayers }: { layerTypes?: z.output<typeof layerTypes>; numHiddenLayers: number },
+  where: string,
+): void {
+  if (layerTypes && layerTypes.length !== numHiddenLayers) {
+    throw new InputError(
+      `${where}: layer_types`,
+      `lists ${layerTypes.length} layers, expected num_hidden_layers (${numHiddenLayers})`,
+    );
+  }
 }
 
 /** Checks what a schema of single fields cannot. @throws InputError naming the field. */

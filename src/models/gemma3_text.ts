@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { add, gelu, type Value } from "../engine/index.js";
-import { InputError } from "../errors.js";
 import { isObject, type JsonObject } from "../io/json-file.js";
 import type { Attention } from "../nn/attention.js";
 import type { ForwardContext } from "../nn/forward-context.js";
@@ -11,8 +10,10 @@ import { RotaryEmbedding } from "../nn/rotary.js";
 import { RotaryAttention } from "../nn/rotary-attention.js";
 import type { Architecture } from "./architecture.js";
 import {
+  checkLayerTypes,
   type DecoderConfig,
   decoderFields,
+  layerTypes,
   onlyActivation,
   parseDecoderConfig,
   positiveInt,
@@ -48,7 +49,7 @@ const configSchema = z
     rope_local_base_freq: z.number().positive().default(10_000),
     query_pre_attn_scalar: z.number().positive().default(256),
     sliding_window: positiveInt.default(4096),
-    layer_types: z.array(z.enum(["sliding_attention", "full_attention"])).nullish(),
+    layer_types: layerTypes,
     sliding_window_pattern: positiveInt.optional(),
     _sliding_window_pattern: positiveInt.optional(),
     attention_bias: z.boolean().default(false),
@@ -126,13 +127,8 @@ class Gemma3Block extends Module {
 
 function build(json: JsonObject, where: string): DecoderLm {
   const config = parseDecoderConfig(configSchema, flatRope(json), where);
-  const { headDim, hiddenSize, layerTypes, localLayers, numHiddenLayers } = config;
-  if (layerTypes && layerTypes.length !== numHiddenLayers) {
-    throw new InputError(
-      `${where}: layer_types`,
-      `lists ${layerTypes.length} layers, expected num_hidden_layers (${numHiddenLayers})`,
-    );
-  }
+  const { headDim, hiddenSize, localLayers } = config;
+  checkLayerTypes(config, where);
   const local = new RotaryEmbedding(headDim, config.ropeLocalBaseFreq);
   const global = new RotaryEmbedding(headDim, config.ropeTheta, config.ropeScaling);
   return new DecoderLm(config, {

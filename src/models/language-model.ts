@@ -21,6 +21,12 @@ export function asLanguageModel(model: Backbone): LanguageModel {
 export abstract class LanguageModel extends Backbone {
   abstract override readonly config: LanguageModelConfig;
   readonly causal: boolean = true;
+
+  /** The token that stands for one not yet known, in a model that writes by diffusion; none in all others. */
+  get maskTokenId(): number | undefined {
+    return undefined;
+  }
+
   /** The output embedding [vocab, hidden]: the input embedding itself when they are tied. */
   abstract get head(): Parameter;
 

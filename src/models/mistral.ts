@@ -15,10 +15,10 @@ import { DecoderLm } from "./decoder-lm.js";
 const configSchema = z.object({
   ...decoderFields,
   model_type: z.literal("mistral"),
-  num_key_value_heads: positiveInt.default(8),
+  num_key_value_heads: positiveInt.nullable().default(8),
   hidden_act: onlyActivation("silu"),
   max_position_embeddings: positiveInt.default(131_072),
-  sliding_window: positiveInt.nullish(),
+  sliding_window: positiveInt.nullable().default(4096),
 });
 
 function build(json: JsonObject, where: string): DecoderLm {
@@ -38,5 +38,5 @@ function build(json: JsonObject, where: string): DecoderLm {
   });
 }
 
-/** GGUF files of Mistral say that they are Llamas. */
+/** GGUF files of Mistral say that they are Llamas, and nothing of a window. */
 export const mistral: Architecture<DecoderLm> = { modelTypes: ["mistral"], baseModelPrefix: "model", build };

@@ -105,7 +105,10 @@ export function describeParity(name: string): void {
 
 function logitsOf(model: LanguageModel, inputIds: Value, mask?: Value, checkpointing = false): Value {
   const [batch, length] = inputIds.shape as [number, number];
-  return model.logits(model.forward(inputIds, new ForwardContext({ batch, length, mask, checkpointing })));
+  const { causal } = model;
+  return model.logits(
+    model.forward(inputIds, new ForwardContext({ batch, length, mask, causal, checkpointing })),
+  );
 }
 
 /** Mean cross-entropy of the next token where its label is not -100. */
