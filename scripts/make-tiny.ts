@@ -160,7 +160,7 @@ const model = new TpttModel({
   baseConfig: config,
   base,
   frozen: await FrozenWeights.create(),
-  trainablePatterns: [""],
+  trainableParameters: [""],
 });
 model.params = firstWeights(Random.for(seed, "weights"));
 

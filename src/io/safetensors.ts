@@ -180,14 +180,19 @@ const dtypeNames = new Map<DType, SafetensorsDType>(
 /** What transformers expects of a file that PyTorch could have written. */
 const pytorchMetadata = { format: "pt" };
 
+/** A tensor that is read only when its turn comes. */
+export interface LazyTensor extends Pick<Tensor, "dtype" | "shape"> {
+  read(): Promise<Tensor>;
+}
+
 /**
- * The bytes of a safetensors file, piece by piece, without a copy of the tensors. The same tensors give the same
- * bytes: wide elements first (so that all are aligned), then by name, after a header padded to 8 bytes.
+ * The order in which tensors lie in a file, and what stands before them. The same tensors give the same bytes: wide
+ * elements first (so that all are aligned), then by name, after a header padded to 8 bytes.
  */
-export function* encodeSafetensors(
-  tensors: ReadonlyMap<string, Tensor>,
-  metadata: Readonly<Record<string, string>> = pytorchMetadata,
-): Generator<Uint8Array> {
+function arrange<T extends Pick<Tensor, "dtype" | "shape">>(
+  tensors: ReadonlyMap<string, T>,
+  metadata: Readonly<Record<string, string>>,
+): { readonly start: Uint8Array; readonly ordered: readonly (readonly [name: string, tensor: T])[] } {
   const ordered = [...tensors].sort(
     ([a, x], [b, y]) => bytesPerElement(y.dtype) - bytesPerElement(x.dtype) || (a < b ? -1 : 1),
   );
@@ -195,17 +200,29 @@ export function* encodeSafetensors(
   const fields = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
   if (fields.length > 0) header.__metadata__ = Object.fromEntries(fields);
   let offset = 0;
-  for (const [name, { dtype, shape, byteLength }] of ordered) {
+  for (const [name, { dtype, shape }] of ordered) {
     if (name in header) throw new RangeError(`encodeSafetensors: a tensor cannot be named ${name}`);
-    header[name] = { dtype: dtypeNames.get(dtype), shape, data_offsets: [offset, offset + byteLength] };
-    offset += byteLength;
+    const end = offset + sizeOf(shape) * bytesPerElement(dtype);
+    header[name] = { dtype: dtypeNames.get(dtype), shape, data_offsets: [offset, end] };
+    offset = end;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
   const start = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20, 8);
   new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
   start.set(json, 8);
+  return { start, ordered };
+}
+
+const bytesOf = ({ data }: Tensor) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+/** The bytes of a safetensors file, piece by piece, without a copy of the tensors; see {@link arrange}. */
+export function* encodeSafetensors(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: Readonly<Record<string, string>> = pytorchMetadata,
+): Generator<Uint8Array> {
+  const { start, ordered } = arrange(tensors, metadata);
   yield start;
-  for (const [, { data }] of ordered) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  for (const [, tensor] of ordered) yield bytesOf(tensor);
 }
 
 /** Writes tensors as a safetensors file, atomically; see {@link encodeSafetensors}. */
@@ -216,4 +233,33 @@ export async function writeSafetensors(
 ): Promise<void> {
   const { writeFileAtomic } = await import("./atomic-file.js");
   await writeFileAtomic(path, encodeSafetensors(tensors, metadata));
+}
+
+/**
+ * The same for tensors that are not in memory: each is read when it is written.
+ *
+ * @throws Error when one is not of the type or shape that was announced.
+ */
+export async function streamSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, LazyTensor>,
+): Promise<void> {
+  const { writeFileAtomic } = await import("./atomic-file.js");
+  await writeFileAtomic(path, readInOrder(arrange(tensors, pytorchMetadata)));
+}
+
+async function* readInOrder({
+  start,
+  ordered,
+}: ReturnType<typeof arrange<LazyTensor>>): AsyncGenerator<Uint8Array> {
+  yield start;
+  for (const [name, { dtype, shape, read }] of ordered) {
+    const tensor = await read();
+    if (tensor.dtype !== dtype || String(tensor.shape) !== String(shape)) {
+      throw new Error(
+        `streamSafetensors: ${name} is ${tensor.dtype} [${tensor.shape}], not ${dtype} [${shape}]`,
+      );
+    }
+    yield bytesOf(tensor);
+  }
 }

@@ -1,5 +1,14 @@
-import { add, dropout, matmul, type Parameter, parameter, reshape, type Value } from "../engine/index.js";
-import { Linear } from "./layers.js";
+import {
+  add,
+  dropout,
+  matmul,
+  type Parameter,
+  parameter,
+  reshape,
+  type Tensor,
+  type Value,
+} from "../engine/index.js";
+import { Conv1D, Linear } from "./layers.js";
 import { Module } from "./module.js";
 
 /** A matrix of a low-rank update; a module of its own, for the name that PEFT gives it (`lora_A.weight`). */
@@ -45,6 +54,26 @@ export class LoraLinear extends Linear {
 
   override get outFeatures(): number {
     return this.#base.outFeatures;
+  }
+
+  /**
+   * The layer's weight with the update in it.
+   *
+   * @param weight as the layer stores it; changed in place. @param a lora_A, [r, in]. @param b lora_B, [out, r].
+   */
+  merge(weight: Tensor, a: Tensor, b: Tensor): Tensor {
+    const [r, size] = a.shape as [number, number];
+    const transposed = this.#base instanceof Conv1D;
+    for (let out = 0; out < b.shape[0]!; out++) {
+      const row = new Float32Array(size);
+      for (let k = 0; k < r; k++) {
+        const factor = this.scaling * b.f32[out * r + k]!;
+        for (let i = 0; i < size; i++) row[i]! += factor * a.f32[k * size + i]!;
+      }
+      for (let i = 0; i < size; i++)
+        weight.f32[transposed ? i * b.shape[0]! + out : out * size + i]! += row[i]!;
+    }
+    return weight;
   }
 
   override forward(x: Value): Value {

@@ -269,10 +269,8 @@ export class TpttConfig {
       model_type: this.modelType,
       base_model_type: baseConfig.base_model_type ?? baseConfig.model_type,
       architectures: ["TpttModel"],
-      auto_map: {
-        AutoConfig: "configuration_tptt.TpttConfig",
-        AutoModelForCausalLM: "modeling_tptt.TpttModel",
-      },
+      // Python would run another operator than the exact one.
+      auto_map: this.operatorForm === "exact" ? undefined : pythonClasses,
       base_model_name: this.baseModelName,
       model_task: this.modelTask ?? "causal_lm",
       target_modules_names: this.targetModulesNames,
@@ -306,6 +304,12 @@ export class TpttConfig {
     };
   }
 }
+
+/** Where transformers finds the classes of Python's package. */
+const pythonClasses = {
+  AutoConfig: "configuration_tptt.TpttConfig",
+  AutoModelForCausalLM: "modeling_tptt.TpttModel",
+};
 
 /** The operator's fields as they are on disk. */
 const recurrentFields = ({ order, alphaGate, betaGate, linear, trick }: RecurrentConfig) => ({

@@ -1,9 +1,9 @@
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import { recoverFolder, writeFileAtomic } from "../io/atomic-file.js";
-import { type JsonObject, readJsonFile } from "../io/json-file.js";
+import { type JsonObject, readJsonFileIfPresent } from "../io/json-file.js";
 import type { Tokenizer } from "../io/tokenizer.js";
 import { adapterFile, saveTpttSafetensors } from "./adapter-file.js";
 import { TpttConfig } from "./config.js";
@@ -21,9 +21,20 @@ export interface TitanFiles {
   readonly tokenizer: Tokenizer | undefined;
 }
 
+/** What transformers runs for a titan in Python's operator form: the classes of the installed package. */
+const pythonFiles = Object.entries({ configuration_tptt: "TpttConfig", modeling_tptt: "TpttModel" }).map(
+  ([module, name]) => ({
+    file: `${module}.py`,
+    content: `# For from_pretrained(..., trust_remote_code=True): the package tptt (pip install tptt) holds the code.
+from tptt.${module} import ${name}  # noqa: F401
+`,
+  }),
+);
+
 /**
- * Writes `config.json`, the trained weights, the tokenizer, PEFT's adapter config and a README. The base model is not
- * copied; the config names it. Every file appears whole or not at all, the config last.
+ * Writes `config.json`, the trained weights, the tokenizer and a README; in Python's operator form also what
+ * transformers needs to run it. The base model is not copied; the config names it. There is no `adapter_config.json`:
+ * transformers would take the folder for a plain adapter. Every file appears whole or not at all, the config last.
  */
 export async function writeTitan(
   folder: string,
@@ -31,16 +42,15 @@ export async function writeTitan(
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   const json = config.toJson(baseConfig);
-  const write = (file: string, content: JsonObject) =>
-    writeFileAtomic(join(folder, file), `${JSON.stringify(content, null, 2)}\n`);
-  if (tensors.size > 0) await saveTpttSafetensors(tensors, join(folder, adapterFile));
-  await tokenizer?.save(folder);
-  if (json.lora_config) {
-    const lora = json.lora_config as JsonObject;
-    await write("adapter_config.json", { ...lora, base_model_name_or_path: json.base_model_name });
+  if (tensors.size > 0) {
+    await saveTpttSafetensors(tensors, join(folder, adapterFile), config.loraConfig?.modulesToSave);
   }
+  await tokenizer?.save(folder);
   await writeFileAtomic(join(folder, "README.md"), modelCard(config));
-  await write(configFile, json);
+  if (config.operatorForm === "tptt-0.12") {
+    for (const { file, content } of pythonFiles) await writeFileAtomic(join(folder, file), content);
+  }
+  await writeFileAtomic(join(folder, configFile), `${JSON.stringify(json, null, 2)}\n`);
 }
 
 /**
@@ -53,19 +63,24 @@ export async function readTitanConfig(path: string): Promise<TpttConfig | undefi
   await recoverFolder(path);
   if (!(await isFolder(path))) return undefined;
   const where = join(path, configFile);
-  const fields = await readJsonFile(where);
-  if (fields.model_type !== "tptt") return undefined;
-  if (!("operator_form" in fields)) {
-    throw new InputError(
-      `${where}: operator_form`,
-      "is missing: Python wrote this titan, and its operator is not supported yet",
-    );
-  }
-  return TpttConfig.parse(fields, where);
+  const fields = await readJsonFileIfPresent(where);
+  if (fields?.model_type !== "tptt") return undefined;
+  // A field of ours: without it Python wrote the config.
+  const python = "operator_form" in fields ? {} : await pythonFields(path, fields);
+  return TpttConfig.parse({ ...fields, ...python }, where);
+}
+
+/** What Python's package means and does not say. It puts its sources beside each model, and they say which it was. */
+async function pythonFields(folder: string, fields: JsonObject): Promise<JsonObject> {
+  const sources = await readFile(join(folder, "modeling_tptt.py"), "utf8").catch(() => "");
+  const [pool] = /^class CausalAvgPool1d\b.*?(?=^class )/ms.exec(sources) ?? [""];
+  // Version 0.12.0 had the pool's offsets as an option, and looked ahead by default.
+  const lookahead = !fields.pooling_config && /\boffsets\b/.test(pool);
+  return { operator_form: "tptt-0.12", ...(lookahead ? { pooling_config: { lookahead } } : {}) };
 }
 
 /**
- * The path of a titan's base model: as the config has it, or beside the titan.
+ * The path of the base model of a titan or an adapter: as the config has it, or beside its folder.
  *
  * @throws InputError when there is nothing.
  */
@@ -73,8 +88,12 @@ export async function locateBase({ baseModelName }: TpttConfig, folder: string):
   for (const path of [baseModelName, join(folder, baseModelName)]) {
     if (await exists(path)) return resolve(path);
   }
+  const isTitan = await exists(join(folder, configFile));
+  const where = isTitan
+    ? [configFile, "base_model_name"]
+    : ["adapter_config.json", "base_model_name_or_path"];
   throw new InputError(
-    `${join(folder, configFile)}: base_model_name`,
+    join(folder, where.join(": ")),
     `is ${baseModelName}, which does not exist; put the base model there, or change the field to its path`,
   );
 }

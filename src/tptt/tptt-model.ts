@@ -26,6 +26,7 @@ import { injectLora } from "./inject-lora.js";
 import { writeMerged } from "./merge.js";
 import { type FromPretrainedOptions, openTitan, type TpttModelParts } from "./open-titan.js";
 import { writePeftAdapter } from "./peft-adapter.js";
+import { type RetieOptions, retieHead } from "./retie.js";
 import {
   compileLogits,
   compileLoss,
@@ -355,6 +356,18 @@ export class TpttModel {
     const { baseConfig, params, tokenizer } = this;
     const basePath = this.config.baseModelName;
     await writeMerged(folder, { parts: this.#parts, params, basePath, baseConfig, tokenizer });
+  }
+
+  /**
+   * Python's `retie_lm_after_load`: makes the input embedding the output head, whatever the checkpoint's own head is; or
+   * a copy of it. Python does so whenever it opens a model, which breaks those whose head is another matrix; we only do
+   * it when asked to. What is saved does not remember it. A model without a head stays as it is.
+   *
+   * @throws InputError when the head that would be replaced is trained.
+   */
+  async retieLmAfterLoad(options: RetieOptions = {}): Promise<void> {
+    await retieHead(this.base, this.#parts.frozen, this.params, options);
+    await this.#graphs.release();
   }
 
   /** Frees sessions and weights. */

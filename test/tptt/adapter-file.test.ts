@@ -2,11 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Parameter, Tensor } from "../../src/engine/index.js";
 import { openSafetensorsFile, writeSafetensors } from "../../src/io/safetensors.js";
-import {
-  loadTpttSafetensors,
-  saveTpttSafetensors,
-  trainedBaseParameters,
-} from "../../src/tptt/adapter-file.js";
+import { loadTpttSafetensors, saveTpttSafetensors, trainedNames } from "../../src/tptt/adapter-file.js";
 import { temporaryFolder } from "../models/fixture.js";
 
 const layer = "model.layers.0.self_attn";
@@ -100,17 +96,37 @@ describe("loaded", () => {
   });
 });
 
-test("a file tells which of the base model's parameters were trained", async () => {
+test("modules that are trained whole beside LoRA have the names of PEFT's wrappers", async () => {
+  const path = await newPath();
+  const names = ["lm_head.weight", `model.layers.1.mlp.up_proj.weight`, `${layer}.base_attn.o_proj.weight`];
+  const saved = new Map(names.map((name) => [name, Tensor.zeros("f32", [1])]));
+  await saveTpttSafetensors(new Map([...Object.entries(tensors), ...saved]), path, [
+    "head",
+    "mlp",
+    "self_attn.o_proj",
+  ]);
+  // Python's own: tptt_model.base_model.model.lm_head.modules_to_save.default.weight
+  const inFile = await namesIn(path);
+  expect(inFile.filter((name) => !name.includes("lora"))).toEqual([
+    "model.lm_head.modules_to_save.default.weight",
+    `model.${layer}.base_attn.o_proj.modules_to_save.default.weight`,
+    "model.model.layers.1.mlp.modules_to_save.default.up_proj.weight",
+  ]);
+  const wanted = { ...tensors, ...Object.fromEntries(saved) };
+  expect([...(await loadTpttSafetensors(path, parameters(wanted))).keys()]).toEqual(Object.keys(wanted));
+});
+
+test("a file tells which of the base model's parameters were trained, and which layers have an update", async () => {
   const q = `${layer}.base_attn.q_proj.weight`;
   const head = "lm_head.weight";
   const one = Tensor.zeros("f32", [1]);
-  expect(await trainedBaseParameters(await written({ [q]: one, [head]: one }))).toEqual([
-    head,
-    `${layer}.q_proj.weight`,
-  ]);
-  expect(await trainedBaseParameters(await written({ [`model.${a}`]: one, [`model.${head}`]: one }))).toEqual(
-    [head],
-  );
-  expect(await trainedBaseParameters(await written(tensors))).toEqual([]);
-  expect(await trainedBaseParameters("/nowhere/a.safetensors")).toEqual([]);
+  expect(await trainedNames(await written({ [q]: one, [head]: one }))).toEqual({
+    parameters: [head, `${layer}.q_proj.weight`],
+    updated: [],
+  });
+  expect(await trainedNames(await written({ [`model.${a}`]: one, [`model.${head}`]: one }))).toEqual({
+    parameters: [head],
+    updated: [`${layer}.q_proj`],
+  });
+  expect(await trainedNames("/nowhere/a.safetensors")).toEqual({ parameters: [], updated: [] });
 });
