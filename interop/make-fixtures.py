@@ -17,7 +17,8 @@ from pathlib import Path
 import backbones
 import torch
 from backbones import VOCABULARY
-from peft import LoraConfig, get_peft_model
+from encoder_fixture import expect as expect_encoder
+from lora import adapt, copy, draw, gradients
 from safetensors.torch import save_file
 from tptt import TpttConfig, get_tptt_model
 from transformers import AutoModelForCausalLM
@@ -67,17 +68,6 @@ def load(folder):
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
 
 
-def adapt(model, variant):
-    """Puts LoRA into a model; gives its matrices by their names in the plain model."""
-    model = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules=variant.targets))
-    adapters = {
-        name.removeprefix("base_model.model.").replace(".default.", ".").replace(".base_attn.", "."): parameter
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
-    return model.eval(), adapters
-
-
 def expect(folder, variant, generator):
     """What transformers and PEFT compute with the model in `folder`, and tptt with the titan that it becomes."""
     model = load(folder)
@@ -96,17 +86,12 @@ def expect(folder, variant, generator):
     tensors |= {"logits": plain.logits, "loss": plain.loss, "padded_logits": padded.logits}
 
     model, adapters = adapt(model, variant)
-    with torch.no_grad():
-        for parameter in adapters.values():
-            parameter.normal_(0, 0.15, generator=generator)
+    draw(adapters, generator)
     tensors |= adapters | run_adapted(model, adapters, input_ids, labels, "lora")
     if variant.titan:
         titan = titanize(load(folder), TpttConfig.RECURRENT_MODES[TITAN_MODE])
         titan, titan_adapters = adapt(titan, variant)
-        assert titan_adapters.keys() == adapters.keys()
-        with torch.no_grad():
-            for name, parameter in titan_adapters.items():
-                parameter.copy_(adapters[name])
+        copy(adapters, titan_adapters)
         tensors |= run_adapted(titan, titan_adapters, input_ids, labels, "titan")
     return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
 
@@ -121,11 +106,9 @@ def run_adapted(model, adapters, input_ids, labels, prefix):
     """Logits, loss and the gradients of the adapters."""
     out = model(input_ids=input_ids, labels=labels, use_cache=False)
     out.loss.backward()
-    for name, parameter in adapters.items():
-        assert parameter.grad.abs().max() > 1e-6, f"{name}: no gradient"
     grad = "grad" if prefix == "lora" else f"{prefix}_grad"
     return {f"{prefix}_logits": out.logits, f"{prefix}_loss": out.loss} | {
-        f"{grad}.{name}": parameter.grad for name, parameter in adapters.items()
+        f"{grad}.{name}": gradient for name, gradient in gradients(adapters).items()
     }
 
 
@@ -143,18 +126,15 @@ def main():
         folder.mkdir(parents=True)
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
         write_model(variant, folder, generator)
-        tensors = expect(folder, variant, generator)
+        tensors = (expect_encoder if variant.inputs else expect)(folder, variant, generator)
         save_file(tensors, folder / "expected.safetensors")
         if variant.witness:
             variant.witness(folder, tensors)
 
         size = sum(path.stat().st_size for path in folder.iterdir())
         assert size < SIZE_LIMIT, f"{name}: {size} bytes, more than {SIZE_LIMIT}"
-        logits = tensors["logits"]
-        print(
-            f"{name}: {size} bytes, loss {tensors['loss']:.4f}, with LoRA {tensors['lora_loss']:.4f}, "
-            f"logits {logits.min():.2f} .. {logits.max():.2f}"
-        )
+        out = tensors["last_hidden_state" if variant.inputs else "logits"]
+        print(f"{name}: {size} bytes, outputs {out.min():.2f} .. {out.max():.2f}")
 
 
 if __name__ == "__main__":

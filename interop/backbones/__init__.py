@@ -23,5 +23,7 @@ class Variant:
     norm_offset: float = 0.0
     # Whether the Python package can titanize it.
     titan: bool = True
+    # Draws inputs for a model that predicts no tokens, of a config and a generator.
+    inputs: Callable | None = None
     # Checks, by other means, what was computed with the model in a folder; may write more files there.
     witness: Callable | None = None
