@@ -15,6 +15,11 @@ export interface DecoderSettings {
   /** mu of each titanized layer; ignored unless both paths are in the graph. */
   readonly magWeights: readonly number[];
   readonly params: Params;
+  /**
+   * Each call is one block, and its rows are of one length: for memories whose result depends on how a sequence is
+   * split, those of the form `tptt-0.12`.
+   */
+  readonly wholeCalls: boolean;
 }
 
 /**
@@ -59,7 +64,8 @@ export class Decoder {
    *
    * @param rows new tokens of each row; a row may have none.
    * @returns the logits after each row's last new token, [vocab]; undefined for a row without new tokens.
-   * @throws InputError when a row gets longer than the model's positions.
+   * @throws InputError when a row gets longer than the model's positions, or when rows that must be of one length are
+   * not.
    */
   async read(rows: readonly (readonly number[])[]): Promise<(Float32Array | undefined)[]> {
     const longest = Math.max(...rows.map((row, i) => this.#seen[i]! + row.length));
@@ -70,11 +76,19 @@ export class Decoder {
         `is ${longest} tokens, the model knows positions up to ${limit}; shorten the prompt or max_new_tokens`,
       );
     }
+    const { wholeCalls } = this.#settings;
+    const count = Math.max(...rows.map((row) => row.length));
+    const shorter = rows.find((row) => row.length < count);
+    if (wholeCalls && shorter) {
+      throw new InputError(
+        "operator_form",
+        `is tptt-0.12, which reads rows of one length, not of ${shorter.length} and ${count} tokens; read them one by one`,
+      );
+    }
     this.#rings = this.#rings.grownTo(longest);
     const logits: (Float32Array | undefined)[] = rows.map(() => undefined);
-    const count = Math.max(...rows.map((row) => row.length));
     for (let start = 0; start < count; ) {
-      const size = count - start === 1 ? blockSizes[0] : blockSizes[1];
+      const size = wholeCalls ? count : count - start === 1 ? blockSizes[0] : blockSizes[1];
       const block = rows.map((row) => row.slice(start, start + size));
       for (const [i, row] of (await this.#readBlock(block, size)).entries())
         if (block[i]!.length > 0) logits[i] = row;

@@ -2,7 +2,7 @@ import { compile, type Executable, Tensor, type TypeInfo, type Value } from "../
 import { ForwardContext } from "../../src/nn/forward-context.js";
 import { Random } from "../../src/random.js";
 import { LCache, type LinearState } from "../../src/tptt/lcache.js";
-import { LinearAttention } from "../../src/tptt/linear-attention.js";
+import { LinearAttention, type LinearAttentionOptions } from "../../src/tptt/linear-attention.js";
 import type { LayerShape, Matrix, RawProjections } from "./reference.js";
 import { draw, flatten } from "./run.js";
 
@@ -28,12 +28,12 @@ export class LayerStream {
   #state: LinearState<Tensor>;
   #seen: number[];
 
-  constructor(shape: LayerShape, batch: number) {
+  constructor(shape: LayerShape, batch: number, options: Partial<LinearAttentionOptions> = {}) {
     this.#shape = shape;
     this.#batch = batch;
     this.#layer = new LinearAttention({
-      bidirectional: false,
       ...shape,
+      ...options,
       layerIdx: 3,
       linearCache: this.#cache,
     });
