@@ -2,6 +2,7 @@ import type { LossSummary } from "../evaluate/metrics.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import type { Logs } from "../train/callback.js";
 import type { TrainingObserver } from "../train/trainer.js";
+import { effectiveMagWeight } from "./effective-mag-weight.js";
 import type { Reporter } from "./reporter.js";
 
 /** Tells what a training run does while it runs, and keeps what is told at its end. */
@@ -20,7 +21,7 @@ export class TrainingReport implements TrainingObserver {
 
   onStep(step: number, total: number, logs: Logs): void {
     const { loss, learning_rate, grad_norm, tokens_per_second } = logs;
-    const mu = this.#model.disableLinearAttn ? 0 : this.#model.magWeight;
+    const mu = effectiveMagWeight(this.#model);
     this.hasStarted = true;
     this.#reporter.progress(step, total, { loss, mu, tokens_per_second, learning_rate, grad_norm });
   }

@@ -92,7 +92,7 @@ export class LiZACallback implements TrainerCallback {
   }
 
   onLog(_: TrainerEvent, logs: Logs): void {
-    logs.mag_weight = this.#model.magWeight;
+    if (this.#model.config.magMode === "constant") logs.mag_weight = this.#model.magWeight;
     logs.disable_linear_attn = this.#model.disableLinearAttn;
   }
 

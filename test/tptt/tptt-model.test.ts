@@ -255,3 +255,48 @@ test("layers may have shares of their own; one share stands for all", async () =
     model.magWeights = [0.5];
   }).toThrow("mag_weight: is 0.5, expected 2 numbers from 0 to 1");
 });
+
+describe("mu that rises along the sequence", () => {
+  const length = 12;
+  const batch = { inputIds: rows([randomIds(length, 4)]), labels: rows([randomIds(length, 4)]) };
+  const rowOf = (logits: Tensor, t: number) => logits.f32.subarray(t * vocabSize, (t + 1) * vocabSize);
+
+  test("is mu t / (S - 1) at token t", async () => {
+    // Below the only memory nothing depends on mu, so a token's logits depend on its own mu alone.
+    const model = await openTitan("llama-gqa", { ...deltaRule, targetModulesNames: ["1.self_attn"] });
+    model.magWeight = 1;
+    model.magRamp = true;
+    const { logits } = await model.forward(batch);
+    model.magRamp = false;
+    for (let t = 0; t < length; t++) {
+      model.magWeight = t / (length - 1);
+      const constant = await model.forward(batch);
+      expect(rowOf(logits, t), `token ${t}`).toBeCloseToTensor(rowOf(constant.logits, t), { atol: 2e-5 });
+    }
+  });
+
+  test("is trained on as it is evaluated, also over one token", async () => {
+    const model = await openTitan("llama-gqa", { ...deltaRule, loraConfig: { r: 2 } });
+    randomizeParams(model);
+    const constant = await model.loss(batch);
+    model.magRamp = true;
+    const rising = await model.loss(batch);
+    expect(rising.lossSum).not.toBeCloseTo(constant.lossSum, 3);
+    expect((await model.lossAndGrad(batch)).lossSum).toBeCloseTo(rising.lossSum, 3);
+    expect((await model.lossAndGrad(batch, { checkpointing: true })).lossSum).toBeCloseTo(rising.lossSum, 3);
+    const one = rows([[7]]);
+    const { logits } = await model.forward({ inputIds: one });
+    model.disableLinearAttn = true;
+    expect(logits).toBeCloseToTensor((await model.forward({ inputIds: one })).logits, { atol: 2e-5 });
+  });
+
+  test("cannot be decoded", async () => {
+    const model = await openTitan("llama-gqa", deltaRule);
+    model.magRamp = true;
+    expect(() => model.decoder()).toThrow(
+      "mag_ramp: is true: mu depends on the length of a text, which grows; turn it off",
+    );
+    model.magWeight = 0;
+    expect(model.decoder().seen).toEqual([0]);
+  });
+});

@@ -112,6 +112,9 @@ describe("LiZACallback", () => {
     const model = newModel("dynamic");
     new LiZACallback(model, { mode: "switch" }).onTrainBegin(eventAt(model, 0));
     expect(model.disableLinearAttn).toBe(true);
+    const logs: Logs = {};
+    new LiZACallback(model, { mode: "switch" }).onLog(eventAt(model, 1), logs);
+    expect(logs).toEqual({ disable_linear_attn: true });
   });
 });
 

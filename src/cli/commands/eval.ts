@@ -3,6 +3,7 @@ import { tokenizeDataset } from "../../data/tokenize.js";
 import { evaluateLoss } from "../../evaluate/loss.js";
 import { defineCommand } from "../command.js";
 import { common, count, maxLengthFor } from "../common-options.js";
+import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { loadModel } from "../load-model.js";
 import { complete } from "../options.js";
 import { createReporter } from "../reporter.js";
@@ -46,7 +47,7 @@ export const evaluate = defineCommand({
         perplexity_interval: summary.perplexityInterval,
         tokens: summary.tokens,
         tokens_per_second: summary.tokensPerSecond,
-        mag_weight: model.disableLinearAttn ? 0 : model.magWeight,
+        mag_weight: effectiveMagWeight(model),
       });
     } finally {
       reporter.close();

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { defineCommand } from "../command.js";
 import { common, count } from "../common-options.js";
+import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { loadModel } from "../load-model.js";
 import { complete, defined } from "../options.js";
 import { createReporter } from "../reporter.js";
@@ -51,7 +52,7 @@ export const generate = defineCommand({
         tokens: arrivals.length,
         tokens_per_second: pace(arrivals),
         seconds: (performance.now() - start) / 1000,
-        mag_weight: model.disableLinearAttn ? 0 : model.magWeight,
+        mag_weight: effectiveMagWeight(model),
       });
     } finally {
       reporter.close();
