@@ -50,8 +50,8 @@ function setPaths({ wrapped }: TitanParts, mode: MemoryMode): void {
   for (const layer of wrapped) layer.disableLinearAttn = mode === "off";
 }
 
-/** The longest sequence that a titan can read: without softmax attention nothing depends on positions. */
+/** The longest sequence that a titan can read: without softmax attention nothing depends on rotary positions. */
 export function longestSequence(parts: TitanParts, mode: MemoryMode): number {
-  const limited = softmaxLayers(parts, mode).length > 0;
+  const limited = parts.base.learnedPositions || softmaxLayers(parts, mode).length > 0;
   return limited ? parts.base.config.maxPositionEmbeddings : Number.POSITIVE_INFINITY;
 }
