@@ -7,7 +7,7 @@ import { type JsonObject, readJsonFileIfPresent } from "../io/json-file.js";
 import type { Tokenizer } from "../io/tokenizer.js";
 import { adapterFile, saveTpttSafetensors } from "./adapter-file.js";
 import { TpttConfig } from "./config.js";
-import { modelCard } from "./model-card.js";
+import { generateModelCard } from "./model-card.js";
 
 const configFile = "config.json";
 
@@ -46,7 +46,7 @@ export async function writeTitan(
     await saveTpttSafetensors(tensors, join(folder, adapterFile), config.loraConfig?.modulesToSave);
   }
   await tokenizer?.save(folder);
-  await writeFileAtomic(join(folder, "README.md"), modelCard(config));
+  await generateModelCard(folder, json);
   if (config.operatorForm === "tptt-0.12") {
     for (const { file, content } of pythonFiles) await writeFileAtomic(join(folder, file), content);
   }
@@ -75,8 +75,10 @@ async function pythonFields(folder: string, fields: JsonObject): Promise<JsonObj
   const sources = await readFile(join(folder, "modeling_tptt.py"), "utf8").catch(() => "");
   const [pool] = /^class CausalAvgPool1d\b.*?(?=^class )/ms.exec(sources) ?? [""];
   // Version 0.12.0 had the pool's offsets as an option, and looked ahead by default.
-  const lookahead = !fields.pooling_config && /\boffsets\b/.test(pool);
-  return { operator_form: "tptt-0.12", ...(lookahead ? { pooling_config: { lookahead } } : {}) };
+  const hasOffsets = /\boffsets\b/.test(pool);
+  const pooling_config =
+    fields.pooling_config ?? (hasOffsets ? { offsets: [0, 1, 2], mode: "replicate" } : null);
+  return { operator_form: "tptt-0.12", pooling_config };
 }
 
 /**
