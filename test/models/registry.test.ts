@@ -11,7 +11,8 @@ test("every name leads to one family", () => {
 });
 
 test("a config without a model_type is answered with the known ones", () => {
+  const known = architectures.flatMap(({ modelTypes }) => modelTypes).join(", ");
   expect(() => architectureOf(undefined, "config.json")).toThrow(
-    "config.json: model_type: is missing, expected one of gemma3_text, llama, mistral",
+    `config.json: model_type: is missing, expected one of ${known}; take a model of one of these families`,
   );
 });
