@@ -1,0 +1,3 @@
+import { describeEncoderParity } from "./encoder-parity.js";
+
+describeEncoderParity("bert");
