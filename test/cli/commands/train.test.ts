@@ -131,6 +131,49 @@ test("a saved titan is trained on as it is, but for what is given", async () => 
   expect(await weightsIn(output("second"))).not.toEqual(await weightsIn(output("first")));
 });
 
+test("mu may rise along the sequence in training; the titan is left with one for all tokens", async () => {
+  const { options, output } = await openRun();
+  const ramp = ["--liza-callback-mode", "ramp", "--liza-transition-steps", "3", "--mag-weight", "0.7"];
+  const run = await tptt([
+    "train",
+    ...options,
+    ...ramp,
+    "--logging-steps",
+    "1",
+    "--output",
+    output("ramp"),
+    "--json",
+  ]);
+  const mus = run.events().filter(({ event }) => event === "progress");
+  expect(mus.map(({ mu }) => mu)).toEqual([0, expect.closeTo(1 / 3), expect.closeTo(2 / 3), 1]);
+  expect(await configIn(output("ramp"))).toMatchObject({ mag_weight: 0.7 });
+});
+
+test("mu may be learned; it has no schedule then, and cannot be given later", async () => {
+  const { options, output } = await openRun();
+  const learned = ["train", ...options, "--mag-mode", "dynamic"];
+  const run = await tptt([...learned, "--output", output("gate"), "--json"]);
+  expect(run.code).toBe(0);
+  expect(run.events()[1]).toEqual(expect.not.objectContaining({ mu: expect.anything() }));
+  expect(await configIn(output("gate"))).toMatchObject({ mag_mode: "dynamic" });
+  const weights = await openSafetensors(join(output("gate"), "adapter_model.safetensors"));
+  expect([...weights.tensors.keys()]).toContain(
+    "model.model.layers.1.self_attn.memory_gate.dynamic_gate.conv1d.weight",
+  );
+  await weights.close();
+  const text = ["generate", "--model", output("gate"), "--prompt", "a", "--max-new-tokens", "3"];
+  expect((await tptt(text)).code).toBe(0);
+  expect(await tptt([...text, "--mag-weight", "1"])).toMatchObject({
+    code: 2,
+    stderr: `tptt: --mag-weight: is 1, but ${output("gate")} has learned its mu; leave it out\n`,
+  });
+  const scheduled = await tptt([...learned, "--liza-callback-mode", "gradual", "--output", output("no")]);
+  expect(scheduled.code).toBe(2);
+  expect(scheduled.stderr).toContain(
+    "tptt: liza_callback_mode: is gradual, but mag_mode is dynamic: mu is learned; take switch, or no schedule\n",
+  );
+});
+
 test("a run that fails before its first step ends is told with its stack, and leaves nothing", async () => {
   const { folder, model, options, output } = await openRun();
   const path = join(model, "model.safetensors");
