@@ -117,30 +117,34 @@ test.each([
 });
 
 test.each([
-  ["gated_delta_product", 0.5],
-  ["delta_rule_gelu", 1],
-] as const)("padding on either side changes nothing (%s, mu %d)", async (operatorMode, magWeight) => {
-  const model = await openTitan("gemma3", { operatorMode, magWeight, maxChunkSize: 8 });
-  const ids = randomIds(13);
-  const { logits } = await model.forward({ inputIds: rows([ids]) });
-  const pads = Array<number>(8).fill(5);
-  const zeros = Array<number>(8).fill(0);
-  const ones = Array<number>(13).fill(1);
-  const padded = await model.forward({
-    inputIds: rows([
-      [...pads, ...ids],
-      [...ids, ...pads],
-    ]),
-    attentionMask: rows([
-      [...zeros, ...ones],
-      [...ones, ...zeros],
-    ]),
-  });
-  const part = (row: number, start: number) =>
-    padded.logits.f32.subarray((row * 21 + start) * vocabSize, (row * 21 + start + 13) * vocabSize);
-  expect(part(0, 8)).toBeCloseToTensor(logits, { atol: 2e-5 });
-  expect(part(1, 0)).toBeCloseToTensor(logits, { atol: 2e-5 });
-});
+  ["gemma3", "gated_delta_product", 0.5],
+  ["gemma3", "delta_rule_gelu", 1],
+  ["gpt2", "delta_rule", 0.5],
+] as const)(
+  "padding on either side changes nothing (%s, %s, mu %d)",
+  async (name, operatorMode, magWeight) => {
+    const model = await openTitan(name, { operatorMode, magWeight, maxChunkSize: 8 });
+    const ids = randomIds(13);
+    const { logits } = await model.forward({ inputIds: rows([ids]) });
+    const pads = Array<number>(8).fill(5);
+    const zeros = Array<number>(8).fill(0);
+    const ones = Array<number>(13).fill(1);
+    const padded = await model.forward({
+      inputIds: rows([
+        [...pads, ...ids],
+        [...ids, ...pads],
+      ]),
+      attentionMask: rows([
+        [...zeros, ...ones],
+        [...ones, ...zeros],
+      ]),
+    });
+    const part = (row: number, start: number) =>
+      padded.logits.f32.subarray((row * 21 + start) * vocabSize, (row * 21 + start + 13) * vocabSize);
+    expect(part(0, 8)).toBeCloseToTensor(logits, { atol: 2e-5 });
+    expect(part(1, 0)).toBeCloseToTensor(logits, { atol: 2e-5 });
+  },
+);
 
 test("a sequence longer than the model's positions is refused, but not by the memory alone", async () => {
   const model = await openTitan("llama-gqa", deltaRule);
@@ -150,6 +154,14 @@ test("a sequence longer than the model's positions is refused, but not by the me
   );
   model.magWeight = 1;
   expect((await model.forward({ inputIds: long })).logits.shape).toEqual([1, 129, vocabSize]);
+});
+
+test("where positions are learned, not even the memory alone reads beyond them", async () => {
+  const model = await openTitan("gpt2", { ...deltaRule, magWeight: 1 });
+  await expect(model.forward({ inputIds: rows([randomIds(65)]) })).rejects.toThrow(
+    "max_length: is 65, the model knows positions up to 64; shorten it",
+  );
+  expect((await model.forward({ inputIds: rows([randomIds(64)]) })).logits.shape).toEqual([1, 64, vocabSize]);
 });
 
 describe("LoRA dropout", () => {
