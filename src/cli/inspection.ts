@@ -35,8 +35,8 @@ export async function inspectModel(
   const saved = await readTitanConfig(values.model);
   const changes = toTpttOptions(given, saved);
   const baseModelName = saved ? await locateBase(saved, values.model) : resolve(values.model);
-  const config = saved ? saved.with(changes) : TpttConfig.from({ ...changes, baseModelName });
-  const checkpoint = await openCheckpoint(baseModelName);
+  const config = (saved ?? TpttConfig.from({})).with({ ...changes, baseModelName });
+  const checkpoint = await openCheckpoint(config.baseModelPath);
   try {
     const base = describeBase(checkpoint);
     const model = new TpttModel({

@@ -3,6 +3,7 @@ import type { JsonObject } from "../io/json-file.js";
 import { parseWith } from "../io/validate.js";
 import { positiveInt } from "../models/config-fields.js";
 import { type LoraConfig, loraSchema } from "./lora-config.js";
+import { getModelName } from "./model-name.js";
 import type { Trick } from "./virtual-token-expander.js";
 
 /** What a gate is made of: `k` keys, `v` values, `kv` both, `c` a constant (1 for alpha, 0.5 for beta). */
@@ -106,6 +107,8 @@ const poolingSchema = z.union(
 const schema = z
   .object({
     base_model_name: z.string().default("google/gemma-3-270m"),
+    base_model_subfolder: z.string().nullish(),
+    name_or_path: z.string().nullish(),
     model_task: z.string().nullish(),
     target_modules_names: z.array(z.string()).nullish(),
     operator_mode: z.enum(Object.keys(recurrentModes) as [OperatorMode, ...OperatorMode[]]).nullish(),
@@ -137,6 +140,10 @@ const schema = z
 /** Options of {@link TpttConfig}; the defaults are those of Python. */
 export interface TpttConfigOptions {
   readonly baseModelName?: string;
+  /** The folder inside the base model's that holds its files. */
+  readonly baseModelSubfolder?: string;
+  /** Where the titan lies for Python, which looks for its weights there. Default: `Titans-` and the base model's name. */
+  readonly nameOrPath?: string;
   /** `causal_lm`, or anything else for a model without its output head. Default: what the base model can do. */
   readonly modelTask?: string;
   readonly targetModulesNames?: readonly string[];
@@ -179,6 +186,10 @@ export class TpttConfig {
   readonly modelType = "tptt";
   /** A hub name, or the path of a folder or GGUF file. */
   readonly baseModelName: string;
+  /** The folder inside the base model's that holds its files. */
+  readonly baseModelSubfolder: string | undefined;
+  /** Where the titan lies for Python. */
+  readonly nameOrPath: string;
   /** `causal_lm` predicts tokens; anything else gives hidden states only. Undefined: what the base model can do. */
   readonly modelTask: string | undefined;
   /** Ends of the paths of the attention layers that get a memory. */
@@ -205,6 +216,8 @@ export class TpttConfig {
 
   private constructor(fields: z.output<typeof schema>, given: JsonObject) {
     this.baseModelName = fields.base_model_name;
+    this.baseModelSubfolder = fields.base_model_subfolder ?? undefined;
+    this.nameOrPath = fields.name_or_path ?? `Titans-${this.baseModelName.replace(/^.*?\//, "")}`;
     this.modelTask = fields.model_task ?? undefined;
     this.targetModulesNames = fields.target_modules_names ?? attentionNames;
     this.operatorMode = fields.operator_mode ?? undefined;
@@ -240,6 +253,18 @@ export class TpttConfig {
   /** @throws InputError naming the option that is wrong. */
   static from(options: TpttConfigOptions): TpttConfig {
     return TpttConfig.parse(snakeCase(options) as JsonObject, "TpttConfig");
+  }
+
+  /** Where the base model's files are. */
+  get baseModelPath(): string {
+    const { baseModelName, baseModelSubfolder } = this;
+    return baseModelSubfolder === undefined ? baseModelName : `${baseModelName}/${baseModelSubfolder}`;
+  }
+
+  /** A name that says how the titan is made, with today's date: that of {@link getModelName}. */
+  get modelVariant(): string {
+    const { loraConfig, crossGate, bidirectional, recurrentConfig } = this;
+    return getModelName({ lora: loraConfig !== undefined, crossGate, bidirectional, ...recurrentConfig });
   }
 
   /** The same configuration with some options changed. */

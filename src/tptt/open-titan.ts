@@ -100,7 +100,7 @@ async function openBase(
   config: TpttConfig,
   trainableParameters: readonly string[] = [],
 ): Promise<TpttModelParts> {
-  const checkpoint = await openCheckpoint(config.baseModelName);
+  const checkpoint = await openCheckpoint(config.baseModelPath);
   try {
     const { config: baseConfig, model: base, eosTokenIds } = checkpoint;
     const tokenizer = await checkpoint.tokenizer();

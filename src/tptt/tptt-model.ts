@@ -354,7 +354,7 @@ export class TpttModel {
   /** Writes the base model with what was trained in its weights, in Hugging Face form. See {@link writeMerged}. */
   async saveMerged(folder: string): Promise<void> {
     const { baseConfig, params, tokenizer } = this;
-    const basePath = this.config.baseModelName;
+    const basePath = this.config.baseModelPath;
     await writeMerged(folder, { parts: this.#parts, params, basePath, baseConfig, tokenizer });
   }
 
