@@ -5,7 +5,8 @@ import { LanguageModel } from "../models/language-model.js";
 import { TpttConfig } from "../tptt/config.js";
 import { decoderBytes } from "../tptt/footprint.js";
 import { LiZAttention } from "../tptt/liza-attention.js";
-import { locateBase, readTitanConfig } from "../tptt/titan-folder.js";
+import { readSavedConfig } from "../tptt/open-titan.js";
+import { locateBase } from "../tptt/titan-folder.js";
 import { TpttModel } from "../tptt/tptt-model.js";
 import { trainingOptions } from "../train/arguments.js";
 import { common, maxLengthFor } from "./common-options.js";
@@ -32,8 +33,8 @@ export async function inspectModel(
   given: Given<typeof inspectionOptions>,
   values: Values<typeof inspectionOptions>,
 ) {
-  const saved = await readTitanConfig(values.model);
-  const changes = toTpttOptions(given, saved);
+  const saved = await readSavedConfig(values.model);
+  const { trainableParameters = [], ...changes } = toTpttOptions(given, saved);
   const baseModelName = saved ? await locateBase(saved, values.model) : resolve(values.model);
   const config = (saved ?? TpttConfig.from({})).with({ ...changes, baseModelName });
   const checkpoint = await openCheckpoint(config.baseModelPath);
@@ -43,6 +44,7 @@ export async function inspectModel(
       config,
       baseConfig: checkpoint.config,
       base: checkpoint.model,
+      trainableParameters,
       frozen: await FrozenWeights.create(),
     });
     try {

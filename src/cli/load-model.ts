@@ -1,15 +1,15 @@
 import { InputError } from "../errors.js";
-import { readTitanConfig } from "../tptt/titan-folder.js";
+import { readSavedConfig } from "../tptt/open-titan.js";
 import { TpttModel } from "../tptt/tptt-model.js";
 import { flagOf } from "./options.js";
 
 /**
- * Opens a base model as it is, or a titan as it was saved; a mu that is given turns the memories on at that share.
+ * Opens a base model as it is, or a titan or an adapter as it was saved; a mu that is given turns the memories on at that share.
  *
  * @throws InputError when one is given for a titan that learned it.
  */
 export async function loadModel(path: string, magWeight: number | undefined): Promise<TpttModel> {
-  const saved = await readTitanConfig(path);
+  const saved = await readSavedConfig(path);
   if (magWeight === undefined)
     return TpttModel.fromPretrained(path, saved ? {} : { disableLinearAttn: true });
   if (saved?.magMode === "dynamic") {

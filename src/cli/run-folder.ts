@@ -1,10 +1,10 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { InputError } from "../errors.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
-import { fileError } from "../io/byte-source.js";
 import { latestCheckpoint } from "../train/checkpoint-folder.js";
+import { namesIn, requireEmpty } from "./output-folder.js";
 
 /** The folder of a training run: its options, its metrics and checkpoints, in the end the titan. */
 export class RunFolder {
@@ -25,11 +25,6 @@ export class RunFolder {
    * @throws InputError when a new run would write into a folder that is in use, or there is nothing to resume.
    */
   static async open(path: string, resume: boolean): Promise<RunFolder> {
-    const found = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return [];
-      if (error.code === "ENOTDIR") throw new InputError(path, "is a file, expected a folder");
-      throw fileError(path, error);
-    });
     if (resume) {
       const checkpoint = await latestCheckpoint(path);
       if (checkpoint === undefined) {
@@ -40,12 +35,7 @@ export class RunFolder {
       }
       return new RunFolder(path, checkpoint);
     }
-    if (found[0] !== undefined) {
-      throw new InputError(
-        path,
-        `is not empty (${found.sort()[0]}); give a new folder, or --resume to go on with the run in it`,
-      );
-    }
+    await requireEmpty(path, "give a new folder, or --resume to go on with the run in it");
     return new RunFolder(path, undefined);
   }
 
@@ -66,7 +56,7 @@ export class RunFolder {
     // A folder that was there stays; it was empty.
     const written = this.#made
       ? [this.#made]
-      : (await readdir(this.path)).map((name) => join(this.path, name));
+      : (await namesIn(this.path)).map((name) => join(this.path, name));
     for (const path of written) await rm(path, { recursive: true, force: true });
   }
 }

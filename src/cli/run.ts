@@ -2,15 +2,17 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { InputError } from "../errors.js";
 import type { CliCommand, CliIo } from "./command.js";
+import { adapter } from "./commands/adapter.js";
 import { demo } from "./commands/demo.js";
 import { evaluate } from "./commands/eval.js";
 import { generate } from "./commands/generate.js";
 import { inspect } from "./commands/inspect.js";
+import { merge } from "./commands/merge.js";
 import { train } from "./commands/train.js";
 import { readConfigFile } from "./config-file.js";
 import { addOptions, fromCommandLine } from "./options.js";
 
-const commands: readonly CliCommand[] = [demo, inspect, train, generate, evaluate];
+const commands: readonly CliCommand[] = [demo, inspect, train, generate, evaluate, merge, adapter];
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 

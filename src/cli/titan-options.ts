@@ -6,15 +6,16 @@ import {
   operatorForms,
   recurrentModes,
   type TpttConfig,
-  type TpttConfigOptions,
 } from "../tptt/config.js";
+import { projections } from "../tptt/inject.js";
+import type { FromPretrainedOptions } from "../tptt/tptt-model.js";
 import { count, share } from "./common-options.js";
 import { complete, defined, flag, flagOf, type Given, names } from "./options.js";
 
 const gate = () => z.enum(["k", "v", "kv", "c"]);
 
 const loraOptions = {
-  lora_r: count().default(8).describe("rank of the low-rank updates"),
+  lora_r: z.int().nonnegative().default(8).describe("rank of the low-rank updates; 0: none"),
   lora_alpha: z.number().positive().default(16).describe("their scale is alpha / r"),
   lora_dropout: z.number().min(0).lt(1).default(0).describe("chance that an input of an update is dropped"),
   lora_target_modules: names()
@@ -52,13 +53,18 @@ export const titanOptions = {
     .describe("where mu comes from: dynamic learns it for each token, in place of mag_weight"),
   disable_linear_attn: flag().describe("no memory: plain LoRA"),
   ...loraOptions,
+  trainable: names()
+    .optional()
+    .describe(
+      "full fine-tuning, with lora_r 0: parts of the names of what is trained; without it, the attention projections",
+    ),
 };
 
-/** The options as {@link TpttConfig} takes them: those that change a saved titan, or all that a new one needs. */
+/** The options as a titan takes them: those that change a saved one, or all that a new one needs. */
 export function toTpttOptions(
   given: Given<typeof titanOptions>,
   saved: TpttConfig | undefined,
-): TpttConfigOptions {
+): FromPretrainedOptions {
   const [part] = Object.keys(recurrentOptions).filter((name) => name in given);
   if (given.operator_mode !== undefined && part !== undefined) {
     throw new InputError(
@@ -67,7 +73,6 @@ export function toTpttOptions(
     );
   }
   const method = saved ? given : complete(titanOptions, given);
-  const lora = saved?.loraConfig ? given : complete(loraOptions, given);
   return defined({
     operatorMode: given.operator_mode ?? (saved || part !== undefined ? undefined : "delta_rule"),
     order: given.order,
@@ -82,11 +87,31 @@ export function toTpttOptions(
     magWeight: method.mag_weight,
     magMode: method.mag_mode,
     disableLinearAttn: method.disable_linear_attn,
-    loraConfig: defined({
-      r: lora.lora_r,
-      loraAlpha: lora.lora_alpha,
-      loraDropout: lora.lora_dropout,
-      targetModules: lora.lora_target_modules,
-    }),
+    ...trainingOf(given, saved),
   });
+}
+
+/** What is trained: low-rank updates, or parameters of the base model. */
+function trainingOf(given: Given<typeof titanOptions>, saved: TpttConfig | undefined): FromPretrainedOptions {
+  const lora = saved?.loraConfig ? given : complete(loraOptions, given);
+  if (lora.lora_r !== 0) {
+    if (given.trainable) {
+      throw new InputError(flagOf("trainable"), "is given beside LoRA; turn that off with --lora-r 0");
+    }
+    return {
+      loraConfig: defined({
+        r: lora.lora_r,
+        loraAlpha: lora.lora_alpha,
+        loraDropout: lora.lora_dropout,
+        targetModules: lora.lora_target_modules,
+      }),
+    };
+  }
+  if (saved?.loraConfig) {
+    throw new InputError(
+      flagOf("lora_r"),
+      "is 0, but the model was saved with LoRA; merge it first (tptt merge)",
+    );
+  }
+  return defined({ trainableParameters: given.trainable ?? (saved ? undefined : projections) });
 }

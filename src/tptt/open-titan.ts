@@ -79,6 +79,12 @@ export async function openTitan(
   }
   const trained = join(path, adapterFile);
   const names = await trainedNames(trained);
+  if (names.parameters.length > 0 && options.loraConfig && !saved.loraConfig) {
+    throw new InputError(
+      "lora_r",
+      `is given, but ${path} was trained in full; go on without LoRA, or merge it first`,
+    );
+  }
   const baseModelName = await locateBase(saved, path);
   const config = withTargets(saved.with({ ...memoriesOf(saved, options), ...options, baseModelName }), names);
   return { parts: await openBase(config, config.loraConfig ? undefined : names.parameters), trained };

@@ -10,6 +10,7 @@ import { adapterFile } from "./adapter-file.js";
 import { TpttConfig } from "./config.js";
 import { loraSchema } from "./lora-config.js";
 import { barePath, targetsFor } from "./lora-targets.js";
+import { isFolder } from "./titan-folder.js";
 
 /** PEFT's config, inside an adapter's folder. */
 const configFile = "adapter_config.json";
@@ -21,6 +22,7 @@ const configFile = "adapter_config.json";
  * @throws InputError naming the field that is wrong or cannot be honoured.
  */
 export async function readPeftConfig(path: string): Promise<TpttConfig | undefined> {
+  if (!(await isFolder(path))) return undefined;
   const where = join(path, configFile);
   const fields = await readJsonFileIfPresent(where);
   if (!fields) return undefined;

@@ -106,7 +106,8 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-const isFolder = (path: string): Promise<boolean> =>
+/** Whether a path is a folder that is there. */
+export const isFolder = (path: string): Promise<boolean> =>
   stat(path).then(
     (found) => found.isDirectory(),
     () => false,

@@ -1,14 +1,13 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../errors.js";
 import { writeFileAtomic, writeFolderAtomic } from "../../io/atomic-file.js";
-import { fileError } from "../../io/byte-source.js";
 import { trainingOptions } from "../../train/arguments.js";
 import { defineCommand } from "../command.js";
 import { common, count } from "../common-options.js";
 import { demoJson, demoReport } from "../demo/report.js";
 import { runDemo } from "../demo/run-demo.js";
 import { complete, path } from "../options.js";
+import { namesIn } from "../output-folder.js";
 import { quoted } from "../quoted.js";
 import { createReporter } from "../reporter.js";
 
@@ -54,14 +53,7 @@ export const demo = defineCommand({
 
 /** @throws InputError when the folder holds what no demo wrote. */
 async function checkOutput(folder: string): Promise<void> {
-  const found = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
-    if (error.code === "ENOENT") return [];
-    if (error.code === "ENOTDIR") throw new InputError(folder, "is a file, expected a folder");
-    throw fileError(folder, error);
-  });
+  const found = await namesIn(folder);
   if (found.length === 0 || found.includes(measuresFile)) return;
-  throw new InputError(
-    folder,
-    `holds what no demo wrote (${found.sort()[0]}); give another folder with --output`,
-  );
+  throw new InputError(folder, `holds what no demo wrote (${found[0]}); give another folder with --output`);
 }

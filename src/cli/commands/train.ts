@@ -4,7 +4,7 @@ import { readDataset } from "../../data/dataset.js";
 import { type Example, tokenizeDataset } from "../../data/tokenize.js";
 import { InputError } from "../../errors.js";
 import { isMissingFile } from "../../io/json-file.js";
-import { readTitanConfig } from "../../tptt/titan-folder.js";
+import { readSavedConfig } from "../../tptt/open-titan.js";
 import { TpttModel } from "../../tptt/tptt-model.js";
 import { trainingArguments, trainingOptions } from "../../train/arguments.js";
 import { LiZACallback, lizaModes } from "../../train/liza-callback.js";
@@ -50,7 +50,7 @@ export const train = defineCommand({
     const values = complete(options, given);
     const folder = await RunFolder.open(values.output, values.resume);
     const records = await readDataset(values.dataset);
-    const titan = toTpttOptions(given, await readTitanConfig(values.model));
+    const titan = toTpttOptions(given, await readSavedConfig(values.model));
     const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
     const model = await TpttModel.fromPretrained(values.model, { ...titan, seed: values.seed });
     try {

@@ -37,7 +37,6 @@ test("a demo measures before and after, and leaves a titan in the place of an ea
 
   expect((await readdir(output)).sort()).toEqual([
     "README.md",
-    "adapter_config.json",
     "adapter_model.safetensors",
     "config.json",
     "demo.json",

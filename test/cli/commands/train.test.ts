@@ -44,7 +44,6 @@ test("a run that is interrupted and resumed ends as one in one piece, bit for bi
   ]);
   expect((await readdir(output("whole"))).sort()).toEqual([
     "README.md",
-    "adapter_config.json",
     "adapter_model.safetensors",
     "config.json",
     "metrics.jsonl",

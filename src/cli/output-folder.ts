@@ -1,0 +1,19 @@
+import { readdir } from "node:fs/promises";
+import { InputError } from "../errors.js";
+import { fileError } from "../io/byte-source.js";
+
+/** The names in a folder, in order; none when there is no such folder. @throws InputError when it is a file. */
+export async function namesIn(folder: string): Promise<string[]> {
+  const found = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === "ENOENT") return [];
+    if (error.code === "ENOTDIR") throw new InputError(folder, "is a file, expected a folder");
+    throw fileError(folder, error);
+  });
+  return found.sort();
+}
+
+/** @throws InputError when a folder holds something that would be written over. */
+export async function requireEmpty(folder: string, advice: string): Promise<void> {
+  const [name] = await namesIn(folder);
+  if (name !== undefined) throw new InputError(folder, `is not empty (${name}); ${advice}`);
+}
