@@ -55,8 +55,8 @@ const configSchema = z
     pooler_act: z.literal("tanh", "expected tanh, the only activation of the pooler").default("tanh"),
   })
   .refine((c) => c.patch_size.every((side, i) => side <= c.image_size[i]!), {
-    path: ["patch_size"],
-    error: "expected no more than image_size",
+    path: ["image_size"],
+    error: "expected at least patch_size, which is 16 unless given",
   })
   .transform((c) => {
     // What is left at the right and at the bottom, less than a patch, is not looked at.
