@@ -90,19 +90,15 @@ const recurrentSchema = z.object({
   trick: aliased(["dt", "rot", "rdt", "cte"]).default("dt"),
 });
 
-const poolings = "expected { lookahead: true }, or 0.12.0's offsets: 0, 1, 2 or 0, -1, -2, mode: replicate";
-const poolingSchema = z.union(
-  [
-    z.strictObject({ lookahead: z.boolean().default(false) }),
-    z
-      .strictObject({
-        offsets: z.array(z.number()).refine((offsets) => ["0,1,2", "0,-1,-2"].includes(String(offsets))),
-        mode: z.literal("replicate").default("replicate"),
-      })
-      .transform(({ offsets }) => ({ lookahead: offsets[1] === 1 })),
-  ],
-  poolings,
-);
+const poolings = "expected { lookahead: true }, or 0.12.0's offsets 0, 1, 2 or 0, -1, -2 with mode replicate";
+const poolingSchema = z
+  .strictObject(
+    { lookahead: z.boolean(), offsets: z.array(z.number()), mode: z.literal("replicate") },
+    poolings,
+  )
+  .partial()
+  .refine(({ offsets }) => !offsets || ["0,1,2", "0,-1,-2"].includes(String(offsets)), poolings)
+  .transform(({ lookahead = false, offsets }) => ({ lookahead: offsets ? offsets[1] === 1 : lookahead }));
 
 const schema = z
   .object({
@@ -236,7 +232,7 @@ export class TpttConfig {
     this.bidirectional = fields.bidirectional;
     this.disableLinearAttn = fields.disable_linear_attn;
     this.operatorForm = fields.operator_form;
-    this.poolingConfig = fields.pooling_config ?? {};
+    this.poolingConfig = { lookahead: fields.pooling_config?.lookahead ?? false };
     this.useLinearCheckpoint = fields.use_linear_checkpoint ?? false;
     this.fields = given;
   }
@@ -311,9 +307,6 @@ export class TpttConfig {
       padding_side: this.paddingSide,
       bidirectional: this.bidirectional,
       disable_linear_attn: this.disableLinearAttn,
-      pooling_config: this.poolingConfig.lookahead ? { lookahead: true } : null,
-      linear_precision: "float32",
-      use_linear_checkpoint: this.useLinearCheckpoint,
       lora_config: lora
         ? {
             ...(this.fields.lora_config as JsonObject),

@@ -5,6 +5,7 @@ import { TpttConfig } from "../../src/tptt/config.js";
 test("a base model gets the command's defaults", () => {
   expect(toTpttOptions({}, undefined)).toEqual({
     operatorMode: "delta_rule",
+    operatorForm: "exact",
     maxChunkSize: 64,
     baseScaleAttn: false,
     crossGate: false,
@@ -41,6 +42,12 @@ test("an operator is given by name or by its parts", () => {
   expect(() => toTpttOptions({ operator_mode: "delta_rule", order: 2 }, undefined)).toThrow(
     "--order: is given beside --operator-mode delta_rule, which sets it; leave one of them out",
   );
+});
+
+test("a titan may compute as Python does", () => {
+  const config = TpttConfig.from(toTpttOptions({ operator_form: "tptt-0.12" }, undefined));
+  expect(config.operatorForm).toBe("tptt-0.12");
+  expect(config.with(toTpttOptions({}, config)).operatorForm).toBe("tptt-0.12");
 });
 
 test("a saved titan stays as it is but for what is given", () => {

@@ -22,6 +22,8 @@ describe("TpttConfig", () => {
       bidirectional: false,
       disableLinearAttn: false,
       operatorForm: "exact",
+      poolingConfig: { lookahead: false },
+      useLinearCheckpoint: false,
     });
   });
 
@@ -59,6 +61,19 @@ describe("TpttConfig", () => {
     expect(TpttConfig.parse(fields, "config.json").recurrentConfig).toMatchObject(expected);
   });
 
+  test.each([
+    [{ lookahead: true }, true],
+    [{ offsets: [0, 1, 2], mode: "replicate" }, true],
+    [{ offsets: [0, -1, -2] }, false],
+    [{}, false],
+    [null, false],
+  ])("the pool %j looks ahead: %s", (pooling_config, lookahead) => {
+    const fields = { operator_form: "tptt-0.12", pooling_config, linear_precision: "float32" };
+    const config = TpttConfig.parse(fields, "config.json");
+    expect(config.poolingConfig).toEqual({ lookahead });
+    expect(config.toJson({})).toMatchObject(fields);
+  });
+
   test("a named operator goes before its parts", () => {
     const { recurrentConfig } = TpttConfig.from({ operatorMode: "delta_product", order: 5, trick: "rot" });
     expect(recurrentConfig).toEqual(TpttConfig.RECURRENT_MODES.delta_product);
@@ -72,7 +87,17 @@ describe("TpttConfig", () => {
     [{ alpha_gate: "q" }, 'config.json: alpha_gate: is "q"'],
     [{ recurrent_config: { trick: "none" } }, 'config.json: recurrent_config.trick: is "none"'],
     [{ model_task: "classification" }, 'config.json: model_task: is "classification"; expected causal_lm'],
-    [{ operator_form: "tptt-0.12" }, 'config.json: operator_form: is "tptt-0.12"; expected exact'],
+    [{ operator_form: "0.12" }, 'config.json: operator_form: is "0.12"'],
+    [
+      { operator_form: "tptt-0.12", pooling_config: { offsets: [0, 1] } },
+      'config.json: pooling_config: is {"offsets":[0,1]}; expected { lookahead: true }, or',
+    ],
+    [
+      { pooling_config: { lookahead: true } },
+      'config.json: pooling_config: is {"lookahead":true}; expected no lookahead',
+    ],
+    [{ linear_precision: "bfloat16" }, 'config.json: linear_precision: is "bfloat16"; expected float32'],
+    [{ use_linear_checkpoint: "yes" }, 'config.json: use_linear_checkpoint: is "yes"'],
     [{ padding_side: "middle" }, 'config.json: padding_side: is "middle"'],
     [{ lora_config: { r: 0 } }, "config.json: lora_config.r: is 0"],
     [{ lora_config: { lora_dropout: 1 } }, "config.json: lora_config.lora_dropout: is 1"],
@@ -92,6 +117,7 @@ describe("TpttConfig", () => {
     },
     { order: 3, alphaGate: "kv", betaGate: "v", linear: false, trick: "rot", maxChunkSize: 32 },
     { maxSelfAttnLength: 12, baseScaleAttn: true, magWeight: 0.25, crossGate: true, bidirectional: true },
+    { operatorForm: "tptt-0.12", poolingConfig: { lookahead: true }, useLinearCheckpoint: true },
     {
       paddingSide: "left",
       disableLinearAttn: true,

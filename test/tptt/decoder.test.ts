@@ -173,3 +173,51 @@ test("memories that look ahead cannot continue a text", async () => {
   model.disableLinearAttn = true;
   expect(model.decoder().seen).toEqual([0]);
 });
+
+describe("in the form tptt-0.12", () => {
+  const operatorForm = "tptt-0.12";
+  const options: [FromPretrainedOptions][] = [
+    [{ operatorMode: "delta_rule" }],
+    [{ operatorMode: "gated_delta_product", magWeight: 1 }],
+    [{ operatorMode: "delta_rule_gelu", maxChunkSize: 4, poolingConfig: { lookahead: true } }],
+  ];
+
+  test.each(options)("a prompt is read as a whole, as in a pass over all of it: %j", async (options) => {
+    const model = await titan("llama-gqa", { ...options, operatorForm });
+    const ids = randomIds(100);
+    const [logits] = await model.decoder().read([ids]);
+    expect(logits!).toBeCloseToTensor((await logitsOf(model, ids)).at(-1)!, close);
+  });
+
+  test("the memory knows nothing of what was read before, as in Python: a token's logits are its own", async () => {
+    const model = await titan("llama-gqa", { operatorMode: "delta_rule", magWeight: 1, operatorForm });
+    const ids = randomIds(12);
+    const decoder = model.decoder();
+    await decoder.read([ids]);
+    expect(decoder.stateBytes).toBe(0);
+    const [after] = await decoder.read([[7]]);
+    expect(after!).toEqual((await model.decoder().read([[7]]))[0]!);
+    expect(after!).not.toBeCloseToTensor((await logitsOf(model, [...ids, 7])).at(-1)!, { atol: 1e-3 });
+  });
+
+  test("rows are of one length, or refused before anything is read", async () => {
+    const model = await titan("llama-gqa", { operatorMode: "delta_product", operatorForm });
+    const texts = [randomIds(9, 1), randomIds(9, 2)];
+    const decoder = model.decoder(2);
+    for (const [row, logits] of (await decoder.read(texts)).entries())
+      expect(logits!).toBeCloseToTensor((await logitsOf(model, texts[row]!)).at(-1)!, close);
+    const reading = decoder.read([[1, 2], [3]]);
+    await expect(reading).rejects.toThrow(
+      "operator_form: is tptt-0.12, which reads rows of one length, not of 1 and 2 tokens; read them one by one",
+    );
+    await expect(reading).rejects.toBeInstanceOf(InputError);
+    expect(decoder.seen).toEqual([9, 9]);
+  });
+
+  test("without its memories a titan reads in blocks of any kind", async () => {
+    const model = await titan("llama-gqa", { operatorMode: "delta_rule", magWeight: 0, operatorForm });
+    const ids = randomIds(19);
+    const [logits] = await model.decoder(2).read([ids, ids.slice(3)]);
+    expect(logits!).toBeCloseToTensor((await logitsOf(model, ids)).at(-1)!, close);
+  });
+});

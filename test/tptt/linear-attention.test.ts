@@ -1,9 +1,13 @@
 import { describe, expect, test } from "vitest";
+import { gradients, mul, sum, Tensor, trainableParameters } from "../../src/engine/index.js";
+import { ForwardContext } from "../../src/nn/forward-context.js";
 import { Random } from "../../src/random.js";
 import type { Gate, RecurrentConfig } from "../../src/tptt/config.js";
+import { LinearAttention, type LinearAttentionOptions } from "../../src/tptt/linear-attention.js";
 import { type Call, LayerStream } from "./layer-stream.js";
+import { operatorTensor } from "./operator-fixture.js";
 import { type LayerShape, linearAttention, type Matrix, type RawProjections } from "./reference.js";
-import { draw, expectClose, tensorOf } from "./run.js";
+import { draw, evaluate, expectClose, tensorOf } from "./run.js";
 
 const config = (changes: Partial<RecurrentConfig> = {}): RecurrentConfig => ({
   order: 1,
@@ -138,5 +142,76 @@ describe.each(streamed)("in pieces with the cache: %s", (_, recurrentConfig) => 
       expect(tensor.data, name).toEqual((before as unknown as Record<string, typeof tensor>)[name]!.data);
     }
     await stream.release();
+  });
+});
+
+describe("with projections of its own", () => {
+  const shape = { hiddenDim: 8, numHeads: 2, numKeyValueHeads: 1 };
+  const x = operatorTensor("layer.x");
+  const [batch, length] = x.shape as [number, number, number];
+  const build = (options: Partial<LinearAttentionOptions> = {}) => {
+    const layer = new LinearAttention({ ...shape, ...options });
+    const params: Record<string, Tensor> = {};
+    for (const [name, parameter] of layer.namedParameters()) {
+      parameter.name = name;
+      parameter.trainable = true;
+      params[name] = operatorTensor(`layer.${name}`);
+    }
+    return { layer, params };
+  };
+  const context = () => new ForwardContext({ batch, length });
+
+  test("a layer with Python's defaults is Python's, in its form", async () => {
+    const { layer, params } = build({ operatorForm: "tptt-0.12" });
+    expect(Object.keys(params)).toHaveLength(8);
+    const { y } = await evaluate(({ x }) => ({ y: layer.forward(x, context()) }), { x }, params);
+    expectClose(y, [...operatorTensor("layer.output").f32], 1e-5);
+  });
+
+  test("a memory that is computed again has the same output and gradients", async () => {
+    const run = async (useLinearCheckpoint: boolean) => {
+      const { layer, params } = build({ useLinearCheckpoint });
+      return evaluate(
+        ({ x }) => {
+          const y = layer.forward(x, context());
+          const loss = sum(mul(y, y));
+          const wrt = trainableParameters(loss);
+          const found = gradients(loss, wrt);
+          return { y, grads: Object.fromEntries(wrt.map(({ name }, i) => [name, found[i]!])) };
+        },
+        { x },
+        params,
+      );
+    };
+    const [kept, again] = await Promise.all([run(false), run(true)]);
+    expect(again.y.f32).toEqual(kept.y.f32);
+    expect(Object.keys(again.grads).sort()).toEqual(Object.keys(build().params).sort());
+    for (const [name, gradient] of Object.entries(again.grads))
+      expectClose(gradient, [...kept.grads[name]!.f32], 1e-6);
+  });
+
+  test("dropout leaves some outputs out while a training step is traced, and nothing else", async () => {
+    const { layer, params } = build({ dropout: 0.5 });
+    const { whole, dropped } = await evaluate(
+      ({ x, seed }) => {
+        const whole = layer.forward(x, context());
+        layer.dropoutSeed = seed;
+        return { whole, dropped: layer.forward(x, context()) };
+      },
+      { x, seed: Tensor.int64([], [3]) },
+      params,
+    );
+    const left = [...dropped.f32].flatMap((value, i) => (value === 0 ? [] : [[value, 2 * whole.f32[i]!]]));
+    expect(left.length).toBeGreaterThan(dropped.size / 4);
+    expect(left.length).toBeLessThan((3 * dropped.size) / 4);
+    for (const [value, expected] of left) expect(value).toBeCloseTo(expected!, 5);
+  });
+
+  test("a layer without them reads projections alone", async () => {
+    expect(() => new LinearAttention({ numHeads: 2 })).toThrow("head_dim: is missing; give it or hidden_dim");
+    const layer = new LinearAttention({ numHeads: 2, headDim: 4 });
+    await expect(evaluate(({ x }) => ({ y: layer.forward(x, context()) }), { x })).rejects.toThrow(
+      "hidden_dim: is missing: a layer without it reads projections",
+    );
   });
 });

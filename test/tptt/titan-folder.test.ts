@@ -129,6 +129,32 @@ describe("saved and loaded", () => {
     expect((await open(folder)).config.operatorForm).toBe("tptt-0.12");
   });
 
+  test.each([
+    ["0.12.0, whose pool looked ahead", "offsets: tuple[int] = (0, 1, 2)", null, true],
+    ["0.12.0, told not to look ahead", "offsets: tuple[int] = (0, 1, 2)", { offsets: [0, -1, -2] }, false],
+    ["0.12.1", "offset=0", null, false],
+  ])("the sources beside a titan say that it is of %s", async (_, parameter, pooling, lookahead) => {
+    const folder = await temporaryFolder();
+    await (await openTitan("llama-gqa", options)).savePretrained(folder);
+    await edit(folder, (fields) => {
+      delete fields.operator_form;
+      Object.assign(fields, {
+        pooling_config: pooling,
+        use_linear_checkpoint: true,
+        linear_precision: "float32",
+      });
+    });
+    const pool = `class CausalAvgPool1d(nn.Module):\n    def __init__(self, ${parameter}):\n        pass\n`;
+    const others = "\n\nclass VirtualTokenExpander(nn.Module):\n    offsets = None\n";
+    await writeFile(join(folder, "modeling_tptt.py"), pool + others);
+    const { config } = await open(folder);
+    expect(config).toMatchObject({
+      operatorForm: "tptt-0.12",
+      poolingConfig: { lookahead },
+      useLinearCheckpoint: true,
+    });
+  });
+
   test("a titan without trained weights needs no file of them", async () => {
     const folder = await temporaryFolder();
     const model = await openTitan("llama-gqa", deltaRule);

@@ -42,3 +42,23 @@ test.each(["dt", "rot", "rdt", "cte"] as const)("%s of a high order", async (tri
   const x = draw(Random.for(0, "x"), [9, 7]) as Matrix;
   expectClose(await expandAll(x, 6, trick, 1), expandTokens(x, 6, trick), 1e-6);
 });
+
+test("another trick can be forced for one call", async () => {
+  const x = draw(Random.for(0, "x"), [4, 3]) as Matrix;
+  const expander = new VirtualTokenExpander(3, "dt");
+  const { y } = await evaluate(
+    ({ x }) => {
+      const tokens = reshape(x, [1, 4, 1, 3]);
+      const { value, tail } = expander.forward(
+        tokens,
+        new ForwardContext({ batch: 1, length: 4 }),
+        undefined,
+        "cte",
+      );
+      expect(tail).toBeUndefined();
+      return { y: value };
+    },
+    { x: tensorOf([x]) },
+  );
+  expectClose(y, expandTokens(x, 3, "cte"), 1e-6);
+});
