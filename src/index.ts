@@ -27,6 +27,11 @@ export {
   type RecallBand,
   recallBands,
 } from "./evaluate/recall.js";
+export {
+  type DiffusionAlgorithm,
+  type DiffusionSchedule,
+  diffusionAlgorithms,
+} from "./generate/diffusion.js";
 export { createTokenSampler, type SamplingOptions } from "./generate/sampling.js";
 export { Tokenizer } from "./io/tokenizer.js";
 export { Checkpoint, openCheckpoint } from "./models/checkpoint.js";

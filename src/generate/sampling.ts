@@ -19,20 +19,18 @@ export type TokenSampler = (logits: Float32Array) => number;
  * @throws InputError for an impossible option. The sampler itself throws an Error when the logits hold NaN or no finite maximum.
  */
 export function createTokenSampler(options: SamplingOptions, random: Random): TokenSampler {
-  const { temperature, topK, topP } = checked(options);
+  const { temperature, topK, topP } = checkedSampling(options);
   if (temperature === 0) return argmax;
   return (logits) => {
-    const max = logits[argmax(logits)]!;
-    const weights = new Float64Array(logits.length);
-    // At most 1, so that nothing overflows; what underflows to 0 is never drawn.
-    for (let id = 0; id < weights.length; id++) weights[id] = Math.exp((logits[id]! - max) / temperature);
-    if (topK !== undefined && topK < weights.length) keepTopK(weights, topK);
-    if (topP !== undefined && topP < 1) keepTopP(weights, topP);
+    const weights = tokenWeights(logits, temperature);
+    if (topK !== undefined) keepTopK(weights, topK);
+    if (topP !== undefined) keepTopP(weights, topP);
     return draw(weights, random.uniform());
   };
 }
 
-function checked(options: SamplingOptions): SamplingOptions {
+/** The options. @throws InputError for an impossible one. */
+export function checkedSampling<T extends SamplingOptions>(options: T): T {
   const { temperature, topK, topP } = options;
   if (!(temperature >= 0 && Number.isFinite(temperature))) {
     throw new InputError("temperature", `is ${temperature}, expected a number of at least 0`);
@@ -49,7 +47,17 @@ function checked(options: SamplingOptions): SamplingOptions {
   return options;
 }
 
-function argmax(logits: Float32Array): number {
+/** The tokens' probabilities up to a factor, [V]. */
+export function tokenWeights(logits: Float32Array, temperature: number): Float64Array {
+  const max = logits[argmax(logits)]!;
+  const weights = new Float64Array(logits.length);
+  // At most 1, so that nothing overflows; what underflows to 0 is never drawn.
+  for (let id = 0; id < weights.length; id++) weights[id] = Math.exp((logits[id]! - max) / temperature);
+  return weights;
+}
+
+/** The most likely token. @throws Error when the logits hold NaN or no finite maximum. */
+export function argmax(logits: Float32Array): number {
   let best = 0;
   for (let id = 0; id < logits.length; id++) {
     if (Number.isNaN(logits[id])) throw new Error(`sampling: the logit of token ${id} is NaN`);
@@ -61,12 +69,14 @@ function argmax(logits: Float32Array): number {
 }
 
 /** Sets all but the k largest weights to 0. */
-function keepTopK(weights: Float64Array, k: number): void {
+export function keepTopK(weights: Float64Array, k: number): void {
+  if (k >= weights.length) return;
   keepFrom(weights, kthLargest(weights, k), k);
 }
 
 /** Sets all weights to 0 but those of the smallest set of tokens that has at least the share p of the sum. */
-function keepTopP(weights: Float64Array, p: number): void {
+export function keepTopP(weights: Float64Array, p: number): void {
+  if (p === 1) return;
   const sum = sumOf(weights);
   // All weights below this have less than the share 1 - p together: the rest is enough, and less to sort.
   const floor = ((1 - p) * sum) / weights.length;
@@ -105,7 +115,7 @@ function kthLargest(values: Float64Array, k: number): number {
 }
 
 /** The token at the share `u` of the sum of the weights, 0 <= u < 1; never one of weight 0. */
-function draw(weights: Float64Array, u: number): number {
+export function draw(weights: Float64Array, u: number): number {
   let left = u * sumOf(weights);
   let last = 0;
   for (let id = 0; id < weights.length; id++) {
@@ -118,7 +128,8 @@ function draw(weights: Float64Array, u: number): number {
   return last;
 }
 
-function sumOf(weights: Float64Array): number {
+/** The sum of the weights. */
+export function sumOf(weights: Float64Array): number {
   let sum = 0;
   for (let id = 0; id < weights.length; id++) sum += weights[id]!;
   return sum;

@@ -112,13 +112,14 @@ function flatRope(json: JsonObject): JsonObject {
 
 /** Checks that `layer_types`, where it is given, lists every layer. @throws InputError */
 export function checkLayerTypes(
-  { layerTypes, numHiddenLayers }: { layerTypes?: z.output<typeof layerTypes>; numHiddenLayers: number },
+  config: { readonly layerTypes?: z.output<typeof layerTypes>; readonly numHiddenLayers: number },
   where: string,
 ): void {
-  if (layerTypes && layerTypes.length !== numHiddenLayers) {
+  const { layerTypes: listed, numHiddenLayers: layers } = config;
+  if (listed && listed.length !== layers) {
     throw new InputError(
       `${where}: layer_types`,
-      `lists ${layerTypes.length} layers, expected num_hidden_layers (${numHiddenLayers})`,
+      `lists ${listed.length} layers, expected num_hidden_layers (${layers})`,
     );
   }
 }

@@ -194,6 +194,11 @@ export class TpttModel {
     return every(1) && !this.magRamp ? "only" : "mixed";
   }
 
+  /** The token that stands for one not yet known, where the base model writes by diffusion. */
+  get maskTokenId(): number | undefined {
+    return this.base instanceof LanguageModel ? this.base.maskTokenId : undefined;
+  }
+
   /** The longest sequence that the model can read at its present mu, in tokens. */
   get maxLength(): number {
     return longestSequence(this.#parts, this.memoryMode);
@@ -296,10 +301,16 @@ export class TpttModel {
   /**
    * A reader with a memory of its own for `batch` sequences.
    *
-   * @throws InputError when the model predicts no tokens, the memories look ahead, or mu rises along the sequence.
+   * @throws InputError when the model predicts no tokens, tokens or memories look ahead, or mu rises along the sequence.
    */
   decoder(batch = 1): Decoder {
     this.#requireHead();
+    if (!this.base.causal) {
+      throw new InputError(
+        "model_type",
+        `is ${this.base.config.modelType}, whose tokens see those after them, so that no text can be read in pieces; use generate or forward`,
+      );
+    }
     if (this.magRamp && this.memoryMode !== "off") {
       throw new InputError(
         "mag_ramp",

@@ -17,8 +17,8 @@ const build = (fields: object) => qwen3.build({ ...small, ...fields }, "config.j
 
 describe("the config", () => {
   test("a head has 128 channels unless the config says otherwise", () => {
-    expect(build({}).config.headDim).toBe(128);
-    expect(build({ head_dim: 6 }).config.headDim).toBe(6);
+    expect(build({}).config).toMatchObject({ headDim: 128 });
+    expect(build({ head_dim: 6 }).config).toMatchObject({ headDim: 6 });
   });
 
   test("a bias is on all projections of the attention, or on none", () => {

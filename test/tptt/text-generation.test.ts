@@ -2,6 +2,8 @@ import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { InputError } from "../../src/errors.js";
+import { diffuseTokens } from "../../src/generate/diffusion.js";
+import { Random } from "../../src/random.js";
 import { type GenerateOptions, TpttModel } from "../../src/tptt/tptt-model.js";
 import { fixtureFolder, temporaryFolder } from "../models/fixture.js";
 import { openTitan, randomizeParams, rows, vocabSize } from "./titan.js";
@@ -10,9 +12,9 @@ const deltaRule = { operatorMode: "delta_rule" } as const;
 
 describe("generating text", () => {
   /** A tiny model with a tokenizer, of which one character is one token. */
-  async function talking(fields: object = {}): Promise<TpttModel> {
+  async function talking(fields: object = {}, fixture = "llama-gqa"): Promise<TpttModel> {
     const folder = await temporaryFolder();
-    await cp(fixtureFolder("llama-gqa"), folder, { recursive: true });
+    await cp(fixtureFolder(fixture), folder, { recursive: true });
     const tokenizer = fixtureFolder("../tokenizers/gpt2");
     for (const file of ["tokenizer.json", "tokenizer_config.json"])
       await cp(join(tokenizer, file), join(folder, file));
@@ -88,6 +90,56 @@ describe("generating text", () => {
       await expect(generating).rejects.toThrow(message);
       await expect(generating).rejects.toBeInstanceOf(InputError);
     }
+  });
+
+  test.each([{ steps: 4 }, { alg: "entropy" as const }, { algTemp: 1 }, { eps: 0.1 }])(
+    "%j is refused where tokens are written in order",
+    async (schedule) => {
+      const model = await talking();
+      await expect(model.generate({ prompt, ...schedule })).rejects.toThrow(
+        /^(steps|alg|alg_temp|eps): is .*, which is for models that write by diffusion/,
+      );
+    },
+  );
+
+  describe("by diffusion", () => {
+    test("gives what stands before the first token that ends a text", async () => {
+      const model = await talking({}, "dream");
+      const read = async (ids: readonly number[]) =>
+        (await model.forward({ inputIds: rows([ids]) })).logits.f32;
+      const ids = model.tokenizer!.encode(prompt);
+      const options = { maxNewTokens: 10, steps: 4, alg: "topk_margin" } as const;
+      const all = { ...options, maskTokenId: model.maskTokenId!, temperature: 0 };
+      const written = (await diffuseTokens(read, ids, all, new Random(0))).slice(ids.length);
+      const stop = written.findIndex((id, i) => i > 0 && !written.slice(0, i).includes(id));
+      const stopping = await talking({ eos_token_id: written[stop]! }, "dream");
+      const seen: number[] = [];
+      const text = await stopping.generate({ prompt, ...options, onToken: (id) => seen.push(id) });
+      expect(seen).toEqual(written.slice(0, stop));
+      expect(text).toBe(stopping.tokenizer!.decode(seen));
+    });
+
+    test("is fixed by its seed", async () => {
+      const model = await talking({ eos_token_id: 2_000 }, "dream");
+      const text = (seed: number) =>
+        model.generate({ prompt, maxNewTokens: 24, temperature: 1, alg: "origin", seed });
+      const first = await text(1);
+      expect(await text(1)).toBe(first);
+      expect(await text(2)).not.toBe(first);
+    });
+
+    test("every new token needs a position", async () => {
+      const model = await talking({}, "dream");
+      await expect(model.generate({ prompt, maxNewTokens: 126 })).rejects.toThrow(
+        "max_new_tokens: is 126, the prompt's 3 tokens leave 125 of the model's 128 positions",
+      );
+      await expect(model.generate({ prompt, steps: 0 })).rejects.toThrow("steps: is 0");
+    });
+
+    test("nothing can be read in pieces", async () => {
+      const model = await openTitan("dream", deltaRule);
+      expect(() => model.decoder()).toThrow("model_type: is Dream, whose tokens see those after them");
+    });
   });
 
   test("needs a tokenizer", async () => {

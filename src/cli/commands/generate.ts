@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { diffusionAlgorithms } from "../../generate/diffusion.js";
 import { defineCommand } from "../command.js";
 import { common, count } from "../common-options.js";
 import { effectiveMagWeight } from "../effective-mag-weight.js";
@@ -19,6 +20,13 @@ const options = {
     .optional()
     .describe("sample among tokens that have this probability together"),
   seed: z.int().nonnegative().default(0).describe("seed of the draws"),
+  steps: count()
+    .optional()
+    .describe("steps of a model that writes by diffusion; without it, one for each new token"),
+  alg: z
+    .enum(diffusionAlgorithms)
+    .optional()
+    .describe("which guesses a step of diffusion keeps; without it, entropy"),
   mag_weight: common.mag_weight,
   json: common.json,
 };
@@ -35,8 +43,8 @@ export const generate = defineCommand({
       const start = performance.now();
       const arrivals: number[] = [];
       let text = "";
-      const { prompt, max_new_tokens, temperature, top_k, top_p, seed } = values;
-      const sampling = { temperature, topK: top_k, topP: top_p, seed };
+      const { prompt, max_new_tokens, temperature, top_k, top_p, seed, steps, alg } = values;
+      const sampling = { temperature, topK: top_k, topP: top_p, seed, steps, alg };
       const onToken = () => arrivals.push(performance.now());
       for await (const piece of model.stream({
         prompt,
@@ -50,7 +58,8 @@ export const generate = defineCommand({
       reporter.done({
         ...(json ? { text } : {}),
         tokens: arrivals.length,
-        tokens_per_second: pace(arrivals),
+        // Diffusion gives all tokens at the end.
+        tokens_per_second: model.maskTokenId === undefined ? pace(arrivals) : undefined,
         seconds: (performance.now() - start) / 1000,
         mag_weight: effectiveMagWeight(model),
       });

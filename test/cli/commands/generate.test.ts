@@ -34,7 +34,25 @@ test("a seed fixes what is drawn", async () => {
   expect(await draw(...hot, "--seed", "2")).not.toBe(first);
 });
 
+test("a model that writes by diffusion takes its steps and its algorithm", async () => {
+  const { model } = await openWorkspace("dream");
+  const command = ["generate", "--model", model, "--prompt", "The", "--max-new-tokens", "9", "--json"];
+  const base = await TpttModel.fromPretrained(model, { disableLinearAttn: true });
+  const options = { prompt: "The", maxNewTokens: 9, steps: 2, alg: "maskgit_plus" } as const;
+  const expected = await base.generate(options);
+  expect(await base.generate({ ...options, steps: 9 })).not.toBe(expected);
+  await base.dispose();
+
+  const done = (await tptt([...command, "--steps", "2", "--alg", "maskgit_plus"])).events().at(-1);
+  expect(done).toMatchObject({ event: "done", text: expected });
+  expect(done).not.toHaveProperty("tokens_per_second");
+});
+
 test.each([
+  [
+    ["--prompt", "a", "--steps", "3"],
+    "steps: is 3, which is for models that write by diffusion; this one writes in order: leave it out",
+  ],
   [["--prompt", "a".repeat(128)], "prompt: has 129 tokens, the model knows positions up to 128; shorten it"],
   [
     ["--prompt", "abc", "--max-new-tokens", "126"],
