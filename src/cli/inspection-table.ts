@@ -27,7 +27,11 @@ export function inspectionTable(of: Inspection): string {
         ({ tokens, mixed, memory_only }) =>
           `${mixed === null ? "" : `${size(mixed)}, `}${size(memory_only)} at mu = 1, for the state after ${number(tokens)} tokens`,
       ),
-      `about ${size(step.bytes)} for training with batches of ${step.batch_size} x ${step.max_length} tokens`,
+      ...(step
+        ? [
+            `about ${size(step.bytes)} for training with batches of ${step.batch_size} x ${step.max_length} tokens`,
+          ]
+        : []),
     ],
   };
   const lines = Object.entries(sections).flatMap(([title, [first, ...rest]]) => [

@@ -112,7 +112,7 @@ function describeTitan({ base, config, trainable }: TpttModel) {
   };
 }
 
-/** Bytes, the weights as f32; null for what the model has no positions for. */
+/** Bytes, the weights as f32; null for what the model has no positions for, and for training without a loss. */
 function describeMemory(
   model: TpttModel,
   parameters: number,
@@ -122,6 +122,8 @@ function describeMemory(
   const weights = 4 * parameters;
   const trained = model.trainable.reduce((sum, { size }) => sum + 4 * size, 0);
   const positions = model.base.config.maxPositionEmbeddings;
+  // What predicts no tokens has neither a decoder nor a loss.
+  if (model.config.modelTask !== "causal_lm") return { weights, states: [], training_step: null };
   const length = maxLengthFor(positions, given.max_length, max_length);
   const pass = model.trainingBytes(batch_size, length, { checkpointing: gradient_checkpointing });
   return {

@@ -54,6 +54,29 @@ test("a base model is told part by part", async () => {
   ]);
 });
 
+test.each([
+  ["bert", 24],
+  ["vit", 17],
+])("%s, which predicts no tokens, has no decoder and no training step", async (name, positions) => {
+  const args = ["inspect", "--model", fixtureFolder(name)];
+  const { code, stderr, events } = await tptt([...args, "--json"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const [done] = events();
+  expect(done).toMatchObject({
+    family: name,
+    heads: 4,
+    positions,
+    memory: { states: [], training_step: null },
+  });
+  expect((done as { wrapped: unknown[] }).wrapped[0]).toEqual({
+    name: "encoder.layer.0.attention",
+    window: null,
+  });
+  const table = await tptt(args);
+  expect(table.stdout).toContain("for the weights as f32");
+  expect(table.stdout).not.toContain("training");
+});
+
 test("training needs more for more tokens, and less with gradient checkpointing", async () => {
   const step = async (...options: string[]) => {
     const [done] = (
