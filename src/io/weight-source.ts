@@ -3,7 +3,7 @@ import { toF32 } from "../engine/half.js";
 import { sizeOf, Tensor } from "../engine/tensor.js";
 import { InputError } from "../errors.js";
 import { type ByteSource, openFile } from "./byte-source.js";
-import { type GgufHeader, readGgufHeader } from "./gguf.js";
+import { type GgufHeader, type GgufTensorInfo, readGgufHeader } from "./gguf.js";
 import { dequantize, type GgmlTypeName } from "./gguf-quants.js";
 import { type JsonObject, readJsonFileIfPresent } from "./json-file.js";
 import {
@@ -115,6 +115,30 @@ export interface GgufSource extends WeightSource {
   readonly header: GgufHeader;
 }
 
+/** A file that says more is not believed. */
+const mostExperts = 4096;
+
+/**
+ * The matrices of a layer's experts are stacked in one tensor, `blk.0.ffn_up_exps.weight` [E, out, in]: each becomes
+ * a tensor of its own, `blk.0.ffn_up.3.weight`, as files had them before.
+ */
+function withoutStacks(stored: ReadonlyMap<string, GgufTensorInfo>): Map<string, GgufTensorInfo> {
+  const single = [...stored.values()].flatMap((info): GgufTensorInfo[] => {
+    const [experts = 0, ...shape] = info.shape;
+    const isStack = info.name.endsWith("_exps.weight") && shape.length === 2 && experts <= mostExperts;
+    if (!isStack) return [info];
+    const byteLength = info.byteLength / experts;
+    return Array.from({ length: experts }, (_, i) => ({
+      ...info,
+      name: info.name.replace("_exps", `.${i}`),
+      shape,
+      offset: info.offset + i * byteLength,
+      byteLength,
+    }));
+  });
+  return new Map(single.map((info) => [info.name, info]));
+}
+
 /**
  * Opens the weights of a GGUF file.
  *
@@ -129,13 +153,14 @@ export async function openGguf(location: string | ByteSource): Promise<GgufSourc
       const problem = `is ${files}, expected 1 file; join them with llama-gguf-split --merge`;
       throw new InputError(`${source.name}: split.count`, problem);
     }
+    const tensors = withoutStacks(header.tensors);
     return {
       name: source.name,
       header,
-      tensors: header.tensors,
+      tensors,
       read: async (name) => {
-        const info = header.tensors.get(name);
-        if (!info) throw missingTensor(source.name, name, header.tensors.keys());
+        const info = tensors.get(name);
+        if (!info) throw missingTensor(source.name, name, tensors.keys());
         const bytes = await source.read(info.offset, info.byteLength, `tensor ${name}`);
         return new Tensor("f32", info.shape, dequantize(info.dtype, bytes, sizeOf(info.shape)));
       },

@@ -12,7 +12,7 @@ export interface GgufFamily {
   config(file: GgufModel): JsonObject | Promise<JsonObject>;
   /** The path of the layers; `model.layers` unless given. */
   readonly layers?: string;
-  /** The names of a layer's modules: `post_attention_layernorm` -> `ffn_norm`. */
+  /** The names of a layer's modules: `post_attention_layernorm` -> `ffn_norm`. A `*` stands for a number. */
   readonly layer: Readonly<Record<string, string>>;
   /** The names of the modules outside the layers; those of Llama unless given. */
   readonly outside?: Readonly<Record<string, string>>;
@@ -45,7 +45,9 @@ export function ggufName(parameter: string, family: GgufFamily): string {
   const inLayer = parameter.startsWith(`${layers}.`);
   const local = inLayer ? parameter.slice(layers.length + 1) : parameter;
   const [, index, path, kind] = /^(?:(\d+)\.)?(.*)\.(weight|bias)$/.exec(local) ?? [];
-  const module = inLayer ? layer[path!] : outside[path!];
+  const [number] = /(?<=\.)\d+(?=\.)/.exec(path ?? "") ?? [];
+  const names = inLayer ? layer : outside;
+  const module = number ? names[path!.replace(number, "*")]?.replace("*", number) : names[path!];
   if (!module) throw new Error(`GGUF: no name is known for the parameter ${parameter}`);
   return inLayer ? `blk.${index}.${module}.${kind}` : `${module}.${kind}`;
 }

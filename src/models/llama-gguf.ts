@@ -27,7 +27,7 @@ export const llamaGguf: GgufFamily = {
 };
 
 /** llama.cpp turns neighbouring channels, Hugging Face channels i and i + D/2: rows 2i and 2i + 1 of a head become i and i + D/2. */
-function halvesTogether(tensor: Tensor, headDim: number): Tensor {
+export function halvesTogether(tensor: Tensor, headDim: number): Tensor {
   const { shape, f32: from } = tensor;
   const width = tensor.size / shape[0]!;
   const to = new Float32Array(from.length);

@@ -7,6 +7,9 @@ import type { GgufFamily } from "./gguf-model.js";
 import { gpt2 } from "./gpt2.js";
 import { llama } from "./llama.js";
 import { mistral } from "./mistral.js";
+import { olmo } from "./olmo.js";
+import { olmo2 } from "./olmo2.js";
+import { olmoe } from "./olmoe.js";
 import { openelm } from "./openelm.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen3 } from "./qwen3.js";
@@ -20,6 +23,9 @@ export const architectures: readonly Architecture[] = [
   gpt2,
   llama,
   mistral,
+  olmo,
+  olmo2,
+  olmoe,
   openelm,
   qwen2,
   qwen3,

@@ -3,8 +3,10 @@ import {
   gather,
   linear,
   matmul,
+  maximum,
   mean,
   mul,
+  neg,
   type Parameter,
   parameter,
   reshape,
@@ -121,3 +123,7 @@ export class LayerNorm extends Module {
 
 /** Multiplies by a number, unless that changes nothing. */
 export const scaled = (x: Value, factor: number): Value => (factor === 1 ? x : mul(x, factor));
+
+/** Cuts every number to -limit .. limit; leaves it as it is without a limit. */
+export const clipped = (x: Value, limit: number | undefined): Value =>
+  limit === undefined ? x : neg(maximum(neg(maximum(x, -limit)), -limit));
