@@ -17,8 +17,10 @@ describe.each(names)("a titan of %s", (name) => {
   });
 
   test("decodes as it reads a whole text, and is the same after saving and loading", async () => {
-    const { decoding, loaded } = await compareWithItself(fixtureFolder(name));
-    expect(decoding).toBeLessThan(1e-4);
-    expect(loaded).toBe(0);
+    const found = await compareWithItself(fixtureFolder(name));
+    expect(found.loaded).toBe(0);
+    // Dream's tokens see those after them: it cannot be read in pieces.
+    if (name === "dream") expect(found).not.toHaveProperty("decoding");
+    else expect(found.decoding).toBeLessThan(1e-4);
   });
 });
