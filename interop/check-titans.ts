@@ -1,0 +1,35 @@
+/**
+ * Loads what make-titans.py wrote with the Python packages, and compares logits: check-titans.ts FOLDER RESULTS.
+ * Writes RESULTS/titans-from-python.json.
+ */
+import { readdir } from "node:fs/promises";
+import { openSafetensors } from "../src/io/weight-source.js";
+import { TpttModel } from "../src/tptt/tptt-model.js";
+import { largestDifference } from "../test/tptt/backbone-check.js";
+import { writeResults } from "./results.js";
+
+const [folder, results] = process.argv.slice(2);
+if (!folder || !results) throw new Error("usage: check-titans.ts FOLDER RESULTS");
+const limit = 1e-4;
+
+const rows: Record<string, string | number>[] = [];
+for (const entry of (await readdir(folder, { withFileTypes: true })).filter((e) => e.isDirectory())) {
+  const expected = await openSafetensors(`${folder}/${entry.name}.safetensors`);
+  const model = await TpttModel.fromPretrained(`${folder}/${entry.name}`);
+  const { logits } = await model.forward({ inputIds: await expected.read("input_ids") });
+  const difference = largestDifference(logits, await expected.read("logits"));
+  if (!(difference < limit))
+    throw new Error(`${entry.name}: logits differ by ${difference}, more than ${limit}`);
+  rows.push({ model: entry.name, logits: difference });
+  await model.dispose();
+  await expected.close();
+}
+if (rows.length === 0) throw new Error(`${folder}: nothing to check`);
+rows.sort((a, b) => String(a.model).localeCompare(String(b.model)));
+await writeResults(results, "titans-from-python", {
+  title: "Saved by Python, loaded here",
+  text:
+    "Titans of the Python package (`save_pretrained`; with LoRA, and with the projections trained themselves; mu 0.5) " +
+    "and plain PEFT adapters: largest difference of logits.",
+  rows,
+});
