@@ -6,17 +6,18 @@
 - `byte-level.json`: a byte-level BPE vocabulary as the metadata of a GGUF file; ids by the `tokenizers` library under
   the pre-tokenizers of the models that `tokenizer.ggml.pre` names. Its merges were learned without word limits, so
   that every limit shows in the ids.
-- `llama/`, `gpt2/`: tokenizers as transformers saves them; ids in `expected.json`.
+- `llama/`, `gpt2/`, `bert/`: tokenizers as transformers saves them; ids in `expected.json`.
 """
 
 import io
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import LlamaTokenizerFast, PreTrainedTokenizerFast
+from transformers import BertTokenizerFast, LlamaTokenizerFast, PreTrainedTokenizerFast
 
 FOLDER = Path(__file__).resolve().parent.parent / "test" / "fixtures" / "tokenizers"
 EXCERPT = (FOLDER / "excerpt.txt").read_text()
@@ -218,6 +219,28 @@ def make_folders(llama_model):
     save(fast, "gpt2")
 
 
+def make_word_piece():
+    """A BERT tokenizer, which writes all in small letters without accents."""
+    normalizer, pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    # The library's own trainer gives another vocabulary every time.
+    words = Counter(
+        word for text in [EXCERPT, CODE] for word, _ in pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(text))
+    )
+    frequent = [word for word, count in words.items() if len(word) > 1 and count > 2]
+    letters = sorted(set("".join(words)))
+    pieces = [*letters, *frequent, *(f"##{end}" for end in [*letters, "ed", "er", "est", "ing", "ly", "th"])]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocab = {token: id for id, token in enumerate([*special, *pieces])}
+    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
+    tokenizer.add_special_tokens(special)
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizer
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", vocab["[SEP]"]), ("[CLS]", vocab["[CLS]"]))
+    tokenizer.decoder = decoders.WordPiece()
+    save(BertTokenizerFast(tokenizer_object=tokenizer), "bert")
+    (FOLDER / "bert" / "vocab.txt").unlink()
+
+
 if __name__ == "__main__":
+    make_word_piece()
     make_folders(make_sentencepiece())
     make_byte_level()

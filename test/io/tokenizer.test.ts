@@ -75,7 +75,7 @@ describe("a Hugging Face folder", () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  test.each(["llama", "gpt2"])("of %s kind gives the ids and texts of transformers", async (kind) => {
+  test.each(["llama", "gpt2", "bert"])("of %s kind gives the ids and texts of transformers", async (kind) => {
     const tokenizer = await Tokenizer.fromFolder(`${fixtures}/${kind}`);
     const cases: [string, number[], string][] = await readJson(`${kind}/expected.json`);
     for (const [text, ids, decoded] of cases) {
