@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Tensor } from "../../src/engine/index.js";
+import { Tensor } from "../../src/engine/index.js";
 import { type GgufField, type GgufTensorSpec, ggufBytes } from "../io/gguf-bytes.js";
 import { temporaryFolder } from "./fixture.js";
 
@@ -22,4 +22,17 @@ export async function writeGguf(
   const path = join(await temporaryFolder(), "model.gguf");
   await writeFile(path, ggufBytes(metadata, specs));
   return path;
+}
+
+/** As the converter does for Llama and OLMo: w.reshape(heads, 2, D / 2, ..).swapaxes(1, 2) */
+export function permuted({ shape, f32 }: Tensor, headDim: number): Tensor {
+  const rows: number[] = [];
+  for (let head = 0; head < shape[0]! / headDim; head++)
+    for (let i = 0; i < headDim / 2; i++)
+      for (let half = 0; half < 2; half++) rows.push(head * headDim + (half * headDim) / 2 + i);
+  const width = f32.length / shape[0]!;
+  return Tensor.f32(
+    shape,
+    rows.flatMap((row) => [...f32.subarray(row * width, (row + 1) * width)]),
+  );
 }

@@ -1,9 +1,9 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { Tensor } from "../../src/engine/index.js";
 import { openCheckpoint } from "../../src/models/checkpoint.js";
 import type { GgufField } from "../io/gguf-bytes.js";
 import { openFixture } from "./fixture.js";
-import { writeGguf } from "./gguf-fixture.js";
+import { permuted, writeGguf } from "./gguf-fixture.js";
 
 const fields: Record<string, GgufField> = {
   context_length: ["u32", 128],
@@ -31,44 +31,50 @@ const renamed = (name: string): string =>
     .replace("input_layernorm", "attn_norm")
     .replace("post_attention_layernorm", "ffn_norm");
 
-/** As the converter does: w.reshape(heads, 2, D / 2, ..).swapaxes(1, 2) */
-function permuted({ shape, f32 }: Tensor, headDim: number): Tensor {
-  const rows: number[] = [];
-  for (let head = 0; head < shape[0]! / headDim; head++)
-    for (let i = 0; i < headDim / 2; i++)
-      for (let half = 0; half < 2; half++) rows.push(head * headDim + (half * headDim) / 2 + i);
-  const width = f32.length / shape[0]!;
-  return Tensor.f32(
-    shape,
-    rows.flatMap((row) => [...f32.subarray(row * width, (row + 1) * width)]),
-  );
+/** A tiny model, and the same as a GGUF file. */
+async function openBoth(name: string) {
+  const { checkpoint, frozen } = await openFixture(name);
+  const tensors = new Map<string, Tensor>();
+  for (const [path] of checkpoint.model.namedParameters()) {
+    const tensor = await frozen.read(path);
+    tensors.set(renamed(path), /[qk]_proj/.test(path) ? permuted(tensor, 12) : tensor);
+  }
+  const gguf = await openCheckpoint(await writeGguf("llama", fields, tensors));
+  onTestFinished(async () => {
+    await frozen.dispose();
+    await gguf.close();
+  });
+  return { checkpoint, frozen, gguf };
 }
 
-test.each(["llama-gqa", "llama-tied-llama3"])(
+test.each(["llama-gqa", "llama-tied-llama3", "mistral"])(
   "%s comes back from llama.cpp's order and names",
   async (name) => {
-    const { checkpoint, frozen } = await openFixture(name);
-    const parameters = [...checkpoint.model.namedParameters()].map(([path]) => path);
-    const tensors = new Map<string, Tensor>();
-    for (const path of parameters) {
-      const tensor = await frozen.read(path);
-      tensors.set(renamed(path), /[qk]_proj/.test(path) ? permuted(tensor, 12) : tensor);
-    }
-    const gguf = await openCheckpoint(await writeGguf("llama", fields, tensors));
+    const { checkpoint, frozen, gguf } = await openBoth(name);
     const loaded = await gguf.load();
-    for (const path of parameters) {
+    for (const [path] of checkpoint.model.namedParameters()) {
       expect([...(await loaded.read(path)).f32], path).toEqual([...(await frozen.read(path)).f32]);
     }
+    await loaded.dispose();
     expect(gguf.eosTokenIds).toEqual([2, 7]);
-    expect(gguf.model.config).toEqual({
-      ...checkpoint.model.config,
-      ropeTheta: 10_000,
-      ropeScaling: { type: "default" },
-    });
-    for (const weights of [frozen, loaded]) await weights.dispose();
-    await gguf.close();
   },
 );
+
+test.each(["llama-gqa", "llama-tied-llama3"])("the metadata say what the config of %s does", async (name) => {
+  const { checkpoint, gguf } = await openBoth(name);
+  expect(gguf.model.config).toEqual({
+    ...checkpoint.model.config,
+    ropeTheta: 10_000,
+    ropeScaling: { type: "default" },
+  });
+});
+
+test("a Mistral is a Llama there, without a window", async () => {
+  const { checkpoint, gguf } = await openBoth("mistral");
+  expect(gguf.model.config.modelType).toBe("llama");
+  for (const [, layer] of checkpoint.model.attentions()) expect(layer.window).toBe(6);
+  for (const [, layer] of gguf.model.attentions()) expect(layer.window).toBe(Number.POSITIVE_INFINITY);
+});
 
 /** As the converter computes rope_freqs.weight from the fields of a config (Llama 3.1). */
 function ropeDivisors(dim: number, theta: number, factor: number, original: number): number[] {
