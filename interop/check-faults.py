@@ -21,6 +21,8 @@ from transformers import (
     AutoModelForCausalLM,
     BertConfig,
     BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     ViTConfig,
@@ -100,6 +102,40 @@ def state_is_dropped():
     fresh = layer(x[:, 5:], use_cache=True)
     assert torch.equal(continued, fresh)
     return "a token gives the same after five others and after none"
+
+
+@fault("The linear cache is not emptied: a text begins with the last tokens of the one before",
+       "test/tptt/decoder.test.ts")
+def cache_is_stale():
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=40, n_embd=16, n_layer=2, n_head=2, n_positions=16)
+    model, _ = get_tptt_model(
+        GPT2LMHeadModel(config), config, recurrent_config=MODES["delta_product"], mag_weight=1.0
+    )
+    model.eval()
+    ids = torch.arange(8)[None]
+    with torch.no_grad():
+        first, second = (model(ids, use_cache=True).logits for _ in range(2))
+    difference = (first - second).abs().max().item()
+    assert difference > 1e-3
+    return f"the logits of the same text, read twice, differ by {difference:.2f}"
+
+
+@fault("Under transformers 4.56 Llama's layers are not told `use_cache`: the linear cache stays empty",
+       "test/tptt/decoder.test.ts")
+def llama_has_no_cache():
+    model, cache = get_tptt_model(llama(), llama().config, recurrent_config=MODES["delta_product"])
+    model.eval()
+    with torch.no_grad():
+        model(torch.arange(8)[None], use_cache=True)
+    assert not cache.inputs_states
+    return "nothing is kept of 8 tokens"
+
+
+@fault("A mask for a single token, [B, 1], cannot be read", "test/tptt/linear-attention-mask.test.ts")
+def mask_of_one_token():
+    layer = LinearAttention(16, 2, recurrent_config=MODES["delta_rule"])
+    return raises(lambda: layer(torch.randn(2, 1, 16), attn_mask=torch.ones(2, 1)))
 
 
 @fault("Cached decoding gives other outputs than one pass over the text", "test/tptt/decoder.test.ts")

@@ -1,13 +1,10 @@
 /**
- * Computes the cases that check-operator.py wrote, and writes by mode, length and mask how far they are from Python.
+ * Computes the cases that check-operator.py wrote: check-operator.ts CASES RESULTS. Writes RESULTS/operator.json.
  *
- *     node --conditions=source --import tsx interop/check-operator.ts FOLDER RESULTS.json
- *
- * RESULTS.json holds { rows }: the largest differences of a row's cases, relative to the largest number of a result.
  * Where a memory nearly cancels, float32 itself is not good for 1e-5: what differs by more from Python's float32 must
  * then be about as near to Python's float64 (within a factor of 4) as Python's own float32 is.
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import {
   difference,
   type OperatorCase,
@@ -16,70 +13,84 @@ import {
   readTensors,
   runOperatorCase,
 } from "../test/tptt/operator-cases.js";
+import { writeResults } from "./results.js";
 
 const [folder, results] = process.argv.slice(2);
-if (folder === undefined || results === undefined)
-  throw new Error("usage: check-operator.ts FOLDER RESULTS.json");
+if (!folder || !results) throw new Error("usage: check-operator.ts CASES RESULTS");
 const tolerance = 1e-5;
-
-/** The largest differences of some cases. */
-interface Row {
-  readonly mode: string;
-  readonly length: number;
-  readonly mask: string;
-  cases: number;
-  /** From Python's float32. */
-  output: number;
-  state: number;
-  gradient: number;
-  /** Results that differ by more than 1e-5 there, and how far these are from Python's float64: ours, and Python's own. */
-  beyond: number;
-  ours64: number;
-  python64: number;
-}
 
 const { shape, cases } = JSON.parse(await readFile(`${folder}/cases.json`, "utf8")) as {
   shape: OperatorShape;
   cases: OperatorCase[];
 };
 const tensors = await readTensors(`${folder}/cases.safetensors`);
+
+/** The groups of cases that a case belongs to. */
+const groupsOf = (one: OperatorCase): string[] => [
+  one.mode || `order ${one.order}, other gates and tricks`,
+  ...(one.order > 1 ? [`trick ${one.trick}`] : []),
+  `length ${one.length}`,
+  `mask ${one.mask}`,
+  ...(one.linear ? [] : ["gelu"]),
+  ...(one.lookahead ? ["lookahead"] : []),
+  ...(one.bidirectional ? ["both directions"] : []),
+];
+
+/** The largest differences of some cases: from Python's float32, and of what is beyond the tolerance there, from its float64. */
+interface Row {
+  cases: number;
+  output: number;
+  memory: number;
+  gradients: number;
+  beyond_1e_5: number;
+  ours_in_float64: number;
+  python_in_float64: number;
+}
 const rows = new Map<string, Row>();
-const wrong: string[] = [];
+const empty = {
+  cases: 0,
+  output: 0,
+  memory: 0,
+  gradients: 0,
+  beyond_1e_5: 0,
+  ours_in_float64: 0,
+  python_in_float64: 0,
+};
 
 for (const [i, one] of cases.entries()) {
-  const mode = one.mode || `order ${one.order}, other gates and tricks`;
-  const { length, mask } = one;
-  const key = `${mode} ${length} ${mask}`;
-  const none = { cases: 0, output: 0, state: 0, gradient: 0, beyond: 0, ours64: 0, python64: 0 };
-  const row = rows.get(key) ?? { mode, length, mask, ...none };
-  rows.set(key, row);
-  row.cases++;
+  const own: Row = { ...empty, cases: 1 };
   const computed = await runOperatorCase(one, shape, tensors);
   for (const name of operatorResults) {
-    const kind = name === "output" || name === "state" ? name : "gradient";
+    const kind = name === "output" ? "output" : name === "state" ? "memory" : "gradients";
     const single = difference(computed[name], tensors.get(`${i}.single.${name}`)!);
     if (single <= tolerance) {
-      row[kind] = Math.max(row[kind], single);
+      own[kind] = Math.max(own[kind], single);
       continue;
     }
     const exact = difference(computed[name], tensors.get(`${i}.exact.${name}`)!);
-    const own = one.rounding[name]!;
-    row.beyond++;
-    row.ours64 = Math.max(row.ours64, exact);
-    row.python64 = Math.max(row.python64, own);
-    if (!(exact <= Math.max(tolerance, 4 * own)))
-      wrong.push(`${name} of ${JSON.stringify(one)}: ${exact}, Python's float32 ${own}`);
+    const rounding = one.rounding[name]!;
+    if (!(exact <= Math.max(tolerance, 4 * rounding)))
+      throw new Error(
+        `${name} of ${JSON.stringify(one)} differs by ${exact}, Python's float32 by ${rounding}`,
+      );
+    own.beyond_1e_5++;
+    own.ours_in_float64 = Math.max(own.ours_in_float64, exact);
+    own.python_in_float64 = Math.max(own.python_in_float64, rounding);
+  }
+  for (const group of groupsOf(one)) {
+    const row = rows.get(group) ?? { ...empty };
+    for (const name of ["cases", "beyond_1e_5"] as const) row[name] += own[name];
+    for (const name of ["output", "memory", "gradients", "ours_in_float64", "python_in_float64"] as const)
+      row[name] = Math.max(row[name], own[name]);
+    rows.set(group, row);
   }
 }
-const sorted = [...rows.values()].sort(
-  (a, b) => a.mode.localeCompare(b.mode) || a.length - b.length || a.mask.localeCompare(b.mask),
-);
-await writeFile(results, `${JSON.stringify({ rows: sorted }, null, 2)}\n`);
-const worst = (name: "output" | "state" | "gradient") =>
-  Math.max(...sorted.map((row) => row[name])).toExponential(1);
-const beyond = sorted.reduce((sum, row) => sum + row.beyond, 0);
-console.log(
-  `${cases.length} cases: output ${worst("output")}, memory ${worst("state")}, gradients ${worst("gradient")}; ` +
-    `${beyond} of ${operatorResults.length * cases.length} results compared in float64`,
-);
-if (wrong.length > 0) throw new Error(`further from Python than rounding explains:\n${wrong.join("\n")}`);
+await writeResults(results, "operator", {
+  title: "Operator",
+  text:
+    `The form \`tptt-0.12\`, ${cases.length} cases: outputs, last memories and gradients of a layer, beside the package's ` +
+    "own in float32. Largest difference divided by the largest number of the result. A memory may nearly cancel; a " +
+    "result that differs by more than 1e-5 is compared with a run of the package in float64, and so is the package's " +
+    "own float32.",
+  rows: [...rows].sort(([a], [b]) => a.localeCompare(b)).map(([group, row]) => ({ group, ...row })),
+});

@@ -200,6 +200,20 @@ describe("in the form tptt-0.12", () => {
     expect(after!).not.toBeCloseToTensor((await logitsOf(model, [...ids, 7])).at(-1)!, { atol: 1e-3 });
   });
 
+  test("a text begins afresh, whatever was read before", async () => {
+    const model = await titan("llama-gqa", { operatorMode: "delta_product", magWeight: 1, operatorForm });
+    const ids = randomIds(8);
+    const read = async () => {
+      const decoder = model.decoder();
+      const [first] = await decoder.read([ids]);
+      const [second] = await decoder.read([[5]]);
+      return { first, second, seen: decoder.linearCache.get(0)?.expandedKeys };
+    };
+    const { seen, ...before } = await read();
+    expect(await read()).toEqual({ seen, ...before });
+    expect(seen!.f32.some((x) => x !== 0)).toBe(true);
+  });
+
   test("rows are of one length, or refused before anything is read", async () => {
     const model = await titan("llama-gqa", { operatorMode: "delta_product", operatorForm });
     const texts = [randomIds(9, 1), randomIds(9, 2)];
