@@ -34,7 +34,7 @@ def olmoe(omitted=(), targets=None, **options):
 
 VARIANTS = {
     # A clip that cuts about a third of q, k and v; biases.
-    "olmo": Variant(OlmoForCausalLM, OlmoConfig(**SIZES, clip_qkv=0.8, attention_bias=True)),
+    "olmo": Variant(OlmoForCausalLM, OlmoConfig(**SIZES, clip_qkv=0.75, attention_bias=True)),
     # As many key heads as q heads; a config as short as those of the Hub, which do not clip.
     "olmo-mha": Variant(
         OlmoForCausalLM,

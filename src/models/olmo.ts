@@ -23,7 +23,11 @@ const configSchema = z.object({
   model_type: z.literal("olmo"),
   hidden_act: onlyActivation("silu"),
   attention_bias: z.boolean().default(false),
-  clip_qkv: z.number().positive().nullish(),
+  clip_qkv: z
+    .number()
+    .positive()
+    .nullish()
+    .transform((limit) => limit ?? undefined),
 });
 
 class OlmoAttention extends RotaryAttention {
@@ -56,7 +60,7 @@ function build(json: JsonObject, where: string): DecoderLm {
   const block = (layerIdx: number) =>
     new PreNormBlock({
       norm,
-      attention: new OlmoAttention({ ...config, ...bias, layerIdx, rope }, clipQkv ?? undefined),
+      attention: new OlmoAttention({ ...config, ...bias, layerIdx, rope }, clipQkv),
       mlp: new GatedMlp({ ...config, activation: silu }),
     });
   return new DecoderLm(config, {

@@ -34,7 +34,11 @@ const configSchema = z.object({
   max_position_embeddings: positiveInt.default(4096),
   rms_norm_eps: z.number().positive().default(1e-5),
   attention_bias: z.boolean().default(false),
-  clip_qkv: z.number().positive().nullish(),
+  clip_qkv: z
+    .number()
+    .positive()
+    .nullish()
+    .transform((limit) => limit ?? undefined),
   num_experts: positiveInt.default(64),
   num_experts_per_tok: positiveInt.default(8),
   norm_topk_prob: z.boolean().default(false),
@@ -50,7 +54,7 @@ class OlmoeAttention extends Olmo2Attention {
 
   constructor(options: RotaryAttentionOptions, { rmsNormEps, clipQkv }: OlmoeConfig) {
     super(options, rmsNormEps);
-    this.#clip = clipQkv ?? undefined;
+    this.#clip = clipQkv;
   }
 
   // A clip that cuts each number by itself may come after the heads are split.

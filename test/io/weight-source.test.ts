@@ -130,6 +130,32 @@ describe("GGUF weights", () => {
     await source.close();
   });
 
+  test("of experts that are stacked come one by one", async () => {
+    // Two experts of one row: a scale of 1 and 0.5, then 32 signed bytes.
+    const row = (scale: number[], value: number) => [...scale, ...Array<number>(32).fill(value)];
+    const data = Uint8Array.from([...row([0x00, 0x3c], 3), ...row([0x00, 0x38], 8)]);
+    const bytes = ggufBytes(
+      {},
+      {
+        "blk.0.ffn_up_exps.weight": { shape: [2, 1, 32], dtype: "Q8_0", data },
+        "w_exps.weight": { shape: [2, 32], dtype: "Q8_0", data },
+      },
+    );
+    const source = await openGguf(memorySource("m.gguf", bytes));
+    expect([...source.tensors.keys()]).toEqual([
+      "blk.0.ffn_up.0.weight",
+      "blk.0.ffn_up.1.weight",
+      "w_exps.weight",
+    ]);
+    for (const [expert, value] of [3, 4].entries()) {
+      const name = `blk.0.ffn_up.${expert}.weight`;
+      expect(source.tensors.get(name)).toMatchObject({ shape: [1, 32], byteLength: 34 });
+      const { shape, f32 } = await source.read(name);
+      expect([shape, f32]).toEqual([[1, 32], new Float32Array(32).fill(value)]);
+    }
+    await source.close();
+  });
+
   test("of a model in several files are refused", async () => {
     const bytes = ggufBytes({ "split.count": ["u16", 3] });
     await expect(openGguf(memorySource("m.gguf", bytes))).rejects.toThrow(
