@@ -88,9 +88,15 @@ export class Run {
     this.#tokens = resumed?.tokens ?? 0;
   }
 
-  /** @throws InputError when there is nothing to train (on), or the checkpoint to resume from is another run's. */
+  /** @throws InputError when there is nothing to train (on), tokens see what they predict, or the checkpoint to resume from is another run's. */
   static async start(options: TrainerOptions): Promise<Run> {
     const { model, args, trainDataset, outputDir, resumeFrom } = options;
+    if (!model.base.causal) {
+      throw new InputError(
+        "model_type",
+        `is ${model.base.config.modelType}, whose tokens see the one that they would learn to predict; train a causal model`,
+      );
+    }
     if (trainDataset.length === 0) throw new InputError("dataset", "is empty, expected at least one example");
     const { seed, batchSize } = args;
     const identity = { seed, batchSize, dataset: fingerprint(trainDataset) };

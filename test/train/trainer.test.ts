@@ -46,6 +46,13 @@ const trainer = (model: TpttModel, { fields: more, ...options }: Setup = {}) =>
     ...options,
   });
 
+test("a model whose tokens see what they are to predict is refused", async () => {
+  const model = await openTitan("dream", { loraConfig: { r: 2 } });
+  await expect(trainer(model, { callbacks: [] }).train()).rejects.toThrow(
+    "is Dream, whose tokens see the one",
+  );
+});
+
 const weightsOf = (model: TpttModel) => Object.entries(model.params).map(([name, { f32 }]) => [name, f32]);
 
 /** The lines of metrics.jsonl without what depends on the clock. */
