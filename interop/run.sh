@@ -11,3 +11,6 @@ node --conditions=source --import tsx interop/write-titan.ts "$work/titans"
 interop/.venv/bin/python interop/check-titan.py "$work/titans"
 interop/.venv/bin/python interop/make-fixtures.py --to "$work/models"
 interop/.venv/bin/python interop/compare-fixtures.py "$work/models" test/fixtures/models
+node --conditions=source --import tsx interop/check-encoders.ts "$work/results"
+interop/.venv/bin/python interop/check-minilm.py "$work/minilm"
+node --conditions=source --import tsx interop/check-minilm.ts "$work/minilm" "$work/results"

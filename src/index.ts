@@ -4,7 +4,13 @@
  * @module
  */
 export { type Batch, type CollateOptions, collate, lengthBuckets } from "./data/collate.js";
-export { type DataRecord, type InstructionRecord, readDataset, type TextRecord } from "./data/dataset.js";
+export {
+  type DataRecord,
+  type DocumentRecord,
+  type InstructionRecord,
+  readDataset,
+  type TextRecord,
+} from "./data/dataset.js";
 export {
   answersExample,
   chanceRecall,
@@ -13,12 +19,18 @@ export {
   factsText,
   type Question,
 } from "./data/facts.js";
-export { alpacaPrompt } from "./data/prompt.js";
-export { type Example, type TokenizeOptions, tokenizeDataset } from "./data/tokenize.js";
+export { alpacaPrompt, type PromptAndCompletion } from "./data/prompt.js";
+export { type Example, type TokenizeOptions, type TokenizerLike, tokenizeDataset } from "./data/tokenize.js";
 export { Tensor } from "./engine/index.js";
 export { InputError } from "./errors.js";
 export { type EvaluateLossOptions, evaluateLoss } from "./evaluate/loss.js";
-export { ExactMatchMeter, LossMeter, type LossSummary } from "./evaluate/metrics.js";
+export {
+  ExactMatchMeter,
+  type ExactMatchSummary,
+  LossMeter,
+  type LossSample,
+  type LossSummary,
+} from "./evaluate/metrics.js";
 export {
   bandTexts,
   evaluateRecall,
@@ -32,13 +44,25 @@ export {
   type DiffusionSchedule,
   diffusionAlgorithms,
 } from "./generate/diffusion.js";
-export { createTokenSampler, type SamplingOptions } from "./generate/sampling.js";
-export { Tokenizer } from "./io/tokenizer.js";
+export { createTokenSampler, type SamplingOptions, type TokenSampler } from "./generate/sampling.js";
+export type { GgufValue } from "./io/gguf-cursor.js";
+export type { TokenizerFiles } from "./io/gguf-tokenizer.js";
+export type { JsonObject } from "./io/json-file.js";
+export { type DecodeOptions, Tokenizer, type TokenStream } from "./io/tokenizer.js";
+export type { WeightInfo } from "./io/weight-source.js";
+export type { Architecture } from "./models/architecture.js";
+export { Backbone } from "./models/backbone.js";
 export { Checkpoint, openCheckpoint } from "./models/checkpoint.js";
+export { Attention, type Projections } from "./nn/attention.js";
+export { ForwardContext } from "./nn/forward-context.js";
+export { Embedding, Linear } from "./nn/layers.js";
+export { Module } from "./nn/module.js";
 export { type FusedHeads, splitQkv } from "./nn/split-qkv.js";
-export { Random } from "./random.js";
+export { Random, type RandomState } from "./random.js";
+export { loadTpttSafetensors, saveTpttSafetensors } from "./tptt/adapter-file.js";
 export { truncateAttentionMask } from "./tptt/attention-mask.js";
-export { CausalConv1d, type CausalConv1dOptions, type PaddingMode } from "./tptt/causal-conv.js";
+export type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./tptt/batch.js";
+export { CausalConv1d, type CausalConv1dOptions, type Conv1d, type PaddingMode } from "./tptt/causal-conv.js";
 export {
   type Gate,
   type OperatorForm,
@@ -60,26 +84,46 @@ export {
   getValidChunkSize,
   sequentialDeltaProductScan,
 } from "./tptt/delta-product-scan.js";
+export type { DeltaRuleInputs } from "./tptt/delta-rule.js";
 export { describe } from "./tptt/describe.js";
-export { getTpttModel, setTrainableParameters } from "./tptt/inject.js";
+export { ExactMemory } from "./tptt/exact-memory.js";
+export { getTpttModel, type InjectionOptions, setTrainableParameters } from "./tptt/inject.js";
 export { LCache, type LinearState } from "./tptt/lcache.js";
 export { LinearAttention, type LinearAttentionOptions } from "./tptt/linear-attention.js";
 export { applyLinearAttentionMask } from "./tptt/linear-attention-mask.js";
-export { LinearAttentionOp } from "./tptt/linear-attention-op.js";
-export { LiZAttention } from "./tptt/liza-attention.js";
+export { LinearAttentionOp, type LinearAttentionOpOptions } from "./tptt/linear-attention-op.js";
+export type { LinearMemory, LinearMemoryOptions } from "./tptt/linear-memory.js";
+export { LiZAttention, type LiZAttentionOptions } from "./tptt/liza-attention.js";
 export type { LoraConfig } from "./tptt/lora-config.js";
 export { matchDim } from "./tptt/match-dim.js";
 export { MemoryAsGate, type MemoryAsGateOptions } from "./tptt/memory-as-gate.js";
+export { generateModelCard, renderTemplate, writeModelCard } from "./tptt/model-card.js";
 export { getModelName, type ModelNameOptions } from "./tptt/model-name.js";
 export { extractLayerIdx, findEmbeddingLm } from "./tptt/module-names.js";
+export type { TpttModelParts } from "./tptt/open-titan.js";
 export { CausalAvgPool1d, type CausalAvgPool1dOptions } from "./tptt/pooling.js";
+export { type OperatorInputs, ReferenceMemory } from "./tptt/reference-memory.js";
+export type { RetieOptions } from "./tptt/retie.js";
 export { ensureStability, softClamp } from "./tptt/stability.js";
-export { type FromPretrainedOptions, type GenerateOptions, TpttModel } from "./tptt/tptt-model.js";
+export type { Tailed } from "./tptt/tail.js";
+export type { MemoryMode } from "./tptt/titan-parts.js";
+export {
+  type FromPretrainedOptions,
+  type GenerateOptions,
+  TpttModel,
+  type TrainingPassOptions,
+} from "./tptt/tptt-model.js";
 export { unlinearActivation } from "./tptt/unlinear-activation.js";
-export { VirtualTokenExpander } from "./tptt/virtual-token-expander.js";
+export { type Trick, VirtualTokenExpander } from "./tptt/virtual-token-expander.js";
 export { type TrainingArguments, trainingArguments } from "./train/arguments.js";
-export type { TrainerCallback } from "./train/callback.js";
+export type { Logs, TrainerCallback, TrainerControl, TrainerEvent, TrainerState } from "./train/callback.js";
 export { latestCheckpoint } from "./train/checkpoint-folder.js";
-export { ensureInt, LiZACallback, type LiZACallbackOptions } from "./train/liza-callback.js";
+export {
+  ensureInt,
+  LiZACallback,
+  type LiZACallbackOptions,
+  type NumberOrList,
+} from "./train/liza-callback.js";
+export type { TrainingObserver } from "./train/run.js";
 export { SaveBestModelCallback } from "./train/save-best-model-callback.js";
 export { Trainer, type TrainerOptions, type TrainingResult } from "./train/trainer.js";

@@ -10,7 +10,7 @@ export interface Projections {
 }
 
 /**
- * A causal self-attention layer, cut where a second path can share its parts: projections, attention, output
+ * A self-attention layer, cut where a second path can share its parts: projections, attention, output
  * projection.
  */
 export abstract class Attention extends Module {

@@ -52,7 +52,7 @@ export interface TrainingPassOptions {
 }
 
 /**
- * A pretrained decoder with a memory in every attention layer (LiZA) and trainable low-rank updates (LoRA).
+ * A pretrained transformer with a memory in every attention layer (LiZA) and trainable low-rank updates (LoRA).
  *
  *     const model = await TpttModel.fromPretrained("gemma.gguf", { operatorMode: "delta_rule", loraConfig: { r: 8 } });
  *     for await (const text of model.stream({ prompt: "The capital of France is" })) process.stdout.write(text);
@@ -341,7 +341,7 @@ export class TpttModel {
     return text;
   }
 
-  /** Writes the titan, as it is now, into a folder; the base model is not copied. See {@link writeTitan}. */
+  /** Writes the titan, as it is now, into a folder; the base model is not copied. */
   async savePretrained(folder: string): Promise<void> {
     const { baseConfig, tokenizer, magWeight, disableLinearAttn } = this;
     const config = this.config.with({ magWeight, disableLinearAttn });
@@ -354,7 +354,7 @@ export class TpttModel {
     return new Map(this.trainable.map((parameter) => [paths.get(parameter)!, this.params[parameter.name]!]));
   }
 
-  /** Writes the low-rank updates as a plain PEFT adapter of the base model. See {@link writePeftAdapter}. */
+  /** Writes the low-rank updates as a plain PEFT adapter of the base model. */
   async saveAdapter(folder: string): Promise<void> {
     const { config, baseConfig } = this;
     const updated = [...this.base.namedModules()].filter(([, module]) => module instanceof LoraLinear);
@@ -362,7 +362,7 @@ export class TpttModel {
     await writePeftAdapter(folder, { config, baseConfig, tensors, updated: updated.map(([path]) => path) });
   }
 
-  /** Writes the base model with what was trained in its weights, in Hugging Face form. See {@link writeMerged}. */
+  /** Writes the base model with what was trained in its weights, in Hugging Face form. */
   async saveMerged(folder: string): Promise<void> {
     const { baseConfig, params, tokenizer } = this;
     const basePath = this.config.baseModelPath;

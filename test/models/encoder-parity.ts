@@ -1,11 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { add, compile, mul, sum, type Tensor, type Value, valueAndGrad } from "../../src/engine/index.js";
-import type { Backbone } from "../../src/models/backbone.js";
-import { ForwardContext } from "../../src/nn/forward-context.js";
-import type { Linear } from "../../src/nn/layers.js";
-import { LoraLinear } from "../../src/nn/lora.js";
-import { nameParameters } from "../../src/nn/module.js";
-import { type Fixture, openFixture, toBool, typeOf } from "./fixture.js";
+import type { Tensor } from "../../src/engine/index.js";
+import { adaptersOf, addAdapters, runWeighed } from "./encoder-run.js";
+import { type Fixture, openFixture } from "./fixture.js";
 
 /** Tests that a tiny random model without a head gives the numbers that transformers and PEFT give. */
 export function describeEncoderParity(name: string): void {
@@ -38,66 +34,8 @@ export function describeEncoderParity(name: string): void {
   });
 }
 
-/** The adapters of the fixture, by name. */
-export function adaptersOf({ expected }: Fixture): Record<string, Tensor> {
-  return Object.fromEntries([...expected].filter(([key]) => /^(?!\w*grad\.).*\.lora_/.test(key)));
-}
-
-/** Puts LoRA where the fixture has it, under the names that it has in the plain model. */
-export function addAdapters(fixture: Fixture): void {
-  const { model } = fixture.checkpoint;
-  const adapters = adaptersOf(fixture);
-  for (const [path, module] of [...model.namedModules()]) {
-    const target = `${path.replace(".base_attn.", ".")}.lora_A.weight`;
-    if (target in adapters && !(module instanceof LoraLinear))
-      model.set(path, new LoraLinear(module as Linear, 4, 8 / 4));
-  }
-  for (const [path, parameter] of model.namedParameters())
-    parameter.name ||= path.replace(".base_attn.", ".");
-  nameParameters(model);
-}
-
-/** The outputs of a model, and the gradients of their sum, weighed as the fixture says. */
-export async function runWeighed(
-  { checkpoint, frozen, expected }: Fixture,
-  params: Readonly<Record<string, Tensor>>,
-  checkpointing = false,
-) {
-  const { model } = checkpoint;
-  const feeds = inputsOf(model, expected);
-  const weights = ["last_hidden_state", "pooler_output"].flatMap(
-    (name) => expected.get(`weight.${name}`) ?? [],
-  );
-  const tensors = { ...feeds, weights };
-  const step = await compile(
-    valueAndGrad(({ input, mask, tokenTypeIds, weights }: Traced) => {
-      const [batch, length] = [input.shape[0]!, model.sequenceLength(input.shape)];
-      const context = new ForwardContext({ batch, length, mask, causal: model.causal, checkpointing });
-      const hidden = model.forward(input, context, tokenTypeIds);
-      const outputs = [hidden, ...[model.pool(hidden) ?? []].flat()];
-      return { value: outputs.map((x, i) => sum(mul(x, weights[i]!))).reduce(add), outputs };
-    }),
-    {
-      inputs: { ...mapValues(feeds, typeOf), weights: weights.map(typeOf) } as never,
-      frozen,
-      threads: 1,
-    },
-  );
-  const result = (await step.run({ ...tensors, params } as never)) as unknown as {
-    value: Tensor;
-    outputs: Tensor[];
-    grads: Record<string, Tensor>;
-  };
-  await step.release();
-  return { ...result, value: result.value.item() };
-}
-
 /** Every gradient within a thousandth of the largest number of its matrix. */
-export function expectGradients(
-  fixture: Fixture,
-  grads: Readonly<Record<string, Tensor>>,
-  prefix: string,
-): void {
+function expectGradients(fixture: Fixture, grads: Readonly<Record<string, Tensor>>, prefix: string): void {
   const adapters = Object.keys(adaptersOf(fixture));
   expect(Object.keys(grads).sort()).toEqual(adapters.sort());
   for (const key of adapters) {
@@ -106,22 +44,3 @@ export function expectGradients(
     expect(grads[key]!, key).toBeCloseToTensor(wanted, { atol: 1e-3 * largest, rtol: 0 });
   }
 }
-
-interface Traced {
-  readonly input: Value;
-  readonly mask?: Value;
-  readonly tokenTypeIds?: Value;
-  readonly weights: readonly Value[];
-}
-
-function inputsOf(model: Backbone, expected: Fixture["expected"]): Record<string, Tensor> {
-  if (model.inputs[0] === "pixelValues") return { input: expected.get("pixel_values")! };
-  return {
-    input: expected.get("input_ids")!,
-    mask: toBool(expected.get("attention_mask")!),
-    tokenTypeIds: expected.get("token_type_ids")!,
-  };
-}
-
-const mapValues = <A, B>(of: Readonly<Record<string, A>>, f: (value: A) => B): Record<string, B> =>
-  Object.fromEntries(Object.entries(of).map(([key, value]) => [key, f(value)]));

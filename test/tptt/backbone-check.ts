@@ -49,7 +49,7 @@ export function largestDifference(a: Tensor, b: Tensor): number {
 }
 
 /** max |a - b| / max |b| */
-const relativeDifference = (a: Tensor, b: Tensor): number =>
+export const relativeDifference = (a: Tensor, b: Tensor): number =>
   largestDifference(a, b) / largest(b.f32.map(Math.abs));
 
 /** Logits, and the gradients of the adapters, of the plain model with LoRA and of the titan in Python's form. */
