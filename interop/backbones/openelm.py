@@ -6,7 +6,7 @@ import torch
 from reference_openelm import check
 from torch import nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
 from . import VOCABULARY, Variant
@@ -117,7 +117,7 @@ class Transformer(nn.Module):
         return self.norm(x)
 
 
-class OpenELMForCausalLM(PreTrainedModel):
+class OpenELMForCausalLM(PreTrainedModel, GenerationMixin):
     config_class = OpenElmConfig
     base_model_prefix = "transformer"
 
