@@ -293,7 +293,7 @@ export class TpttConfig {
       // Python would run another operator than the exact one.
       auto_map: this.operatorForm === "exact" ? undefined : pythonClasses,
       base_model_name: this.baseModelName,
-      model_task: this.modelTask ?? "causal_lm",
+      ...(this.modelTask === undefined ? {} : { model_task: this.modelTask }),
       target_modules_names: this.targetModulesNames,
       operator_mode: this.operatorMode ?? null,
       operator_form: this.operatorForm,

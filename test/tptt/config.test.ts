@@ -86,7 +86,6 @@ describe("TpttConfig", () => {
     [{ order: 9 }, "config.json: order: is 9; expected at most 8 virtual tokens"],
     [{ alpha_gate: "q" }, 'config.json: alpha_gate: is "q"'],
     [{ recurrent_config: { trick: "none" } }, 'config.json: recurrent_config.trick: is "none"'],
-    [{ model_task: "classification" }, 'config.json: model_task: is "classification"; expected causal_lm'],
     [{ operator_form: "0.12" }, 'config.json: operator_form: is "0.12"'],
     [
       { operator_form: "tptt-0.12", pooling_config: { offsets: [0, 1] } },
