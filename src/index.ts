@@ -50,11 +50,15 @@ export type { TokenizerFiles } from "./io/gguf-tokenizer.js";
 export type { JsonObject } from "./io/json-file.js";
 export { type DecodeOptions, Tokenizer, type TokenStream } from "./io/tokenizer.js";
 export type { WeightInfo } from "./io/weight-source.js";
-export type { Architecture } from "./models/architecture.js";
-export { Backbone } from "./models/backbone.js";
+export { Backbone, type BackboneConfig, type BackboneInput } from "./models/backbone.js";
 export { Checkpoint, openCheckpoint } from "./models/checkpoint.js";
 export { Attention, type Projections } from "./nn/attention.js";
-export { ForwardContext } from "./nn/forward-context.js";
+export {
+  ForwardContext,
+  type ForwardContextOptions,
+  type Past,
+  type PastKeyValues,
+} from "./nn/forward-context.js";
 export { Embedding, Linear } from "./nn/layers.js";
 export { Module } from "./nn/module.js";
 export { type FusedHeads, splitQkv } from "./nn/split-qkv.js";

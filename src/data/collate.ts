@@ -7,12 +7,13 @@ export interface Batch {
   readonly inputIds: Tensor;
   /** 1 at tokens, 0 at padding. */
   readonly attentionMask: Tensor;
-  /** The token id where it is to be predicted, else {@link ignoreIndex}; not shifted. */
+  /** The token id where it is to be predicted, else -100; not shifted. */
   readonly labels: Tensor;
   /** How many labels are to be predicted. */
   readonly targets: number;
 }
 
+/** How {@link collate} makes a batch. */
 export interface CollateOptions {
   /** B. Rows without an example are padding from end to end. */
   readonly batchSize: number;

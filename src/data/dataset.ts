@@ -20,6 +20,7 @@ export interface DocumentRecord {
   readonly document: string;
 }
 
+/** One record of a data set. */
 export type DataRecord = InstructionRecord | TextRecord | DocumentRecord;
 
 /**

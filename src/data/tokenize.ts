@@ -17,6 +17,7 @@ export interface Example {
   readonly labels: readonly number[];
 }
 
+/** How {@link tokenizeDataset} makes examples. */
 export interface TokenizeOptions {
   /** Longest example, in tokens; what goes beyond is cut off. Documents are cut into windows of it instead. */
   readonly maxLength: number;

@@ -24,6 +24,7 @@ export type RunInputs<I extends object> = MapTree<I, TypeInfo, Tensor> & { reado
 
 /** A function of values, traced, written as one ONNX model and ready to run. */
 export interface Executable<I extends object, O extends object> {
+  /** Runs it once. @throws Error when an input is missing or of another type. */
   run(inputs: RunInputs<I>): Promise<MapTree<O, Value, Tensor>>;
   /** Frees the session. */
   release(): Promise<void>;
@@ -95,8 +96,8 @@ export async function compile<const I extends object, O extends object>(
 }
 
 /**
- * The most bytes that the values of a function take at once while it runs, beside weights and inputs: an estimate, see
- * {@link peakBytes}. Nothing is compiled.
+ * The most bytes that the values of a function take at once while it runs, beside weights and inputs: an estimate. Nothing is
+ * compiled.
  */
 export function estimateBytes<const I extends object, O extends object>(
   fn: (inputs: MapTree<I, TypeInfo, Value>) => O,

@@ -10,6 +10,7 @@ import type { TypeInfo } from "./value.js";
  * compiled over them (training, evaluation, decoding). Names are those of the checkpoint.
  */
 export class FrozenWeights {
+  /** @internal Where the bytes lie. */
   readonly storage: WeightStorage;
   readonly #entries = new Map<string, { type: TypeInfo; data: ExternalData }>();
 
@@ -17,6 +18,7 @@ export class FrozenWeights {
     this.storage = storage;
   }
 
+  /** An empty set. */
   static async create(): Promise<FrozenWeights> {
     return new FrozenWeights(await runtime.createStorage());
   }
@@ -29,11 +31,12 @@ export class FrozenWeights {
     this.#entries.set(name, { type: { dtype, shape }, data: await this.storage.append(bytes) });
   }
 
+  /** Whether a weight is there. */
   has(name: string): boolean {
     return this.#entries.has(name);
   }
 
-  /** Where a weight lies and what it is. @throws Error when there is none of this name. */
+  /** @internal Where a weight lies and what it is. @throws Error when there is none of this name. */
   get(name: string): { readonly type: TypeInfo; readonly data: ExternalData } {
     const entry = this.#entries.get(name);
     if (!entry) throw new Error(`FrozenWeights: no weight ${name || "without a name"} was stored`);

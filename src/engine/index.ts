@@ -6,7 +6,16 @@
  *
  * @module
  */
-export { grad, gradients, type Loss, trainableParameters, valueAndGrad, vjp, vjpAt } from "./autodiff.js";
+export {
+  grad,
+  gradients,
+  type Loss,
+  trainableParameters,
+  type ValueAndGrads,
+  valueAndGrad,
+  vjp,
+  vjpAt,
+} from "./autodiff.js";
 export {
   type CompileOptions,
   compile,

@@ -96,6 +96,7 @@ export class Tensor {
     return new Tensor(this.dtype, shape, this.data);
   }
 
+  /** A copy with data of its own. */
   clone(): Tensor {
     return new Tensor(this.dtype, this.shape, this.data.slice());
   }
@@ -105,6 +106,7 @@ export class Tensor {
     this.#data = null;
   }
 
+  /** Zeros, or false. */
   static zeros(dtype: DType, shape: readonly number[]): Tensor {
     return new Tensor(dtype, shape, new arrayOf[dtype](sizeOf(shape)));
   }

@@ -68,13 +68,16 @@ export interface Op {
 
 let nextId = 0;
 
-/** A symbolic array: one output of a {@link Node}. Immutable, and only a description; `compile` runs it. */
+/** A symbolic array: one output of an op that was applied. Immutable, and only a description; `compile` runs it. */
 export class Value implements TypeInfo {
+  /** @internal What it is an output of. */
   readonly node: Node;
+  /** @internal Which output. */
   readonly index: number;
   readonly dtype: DType;
   readonly shape: readonly number[];
 
+  /** @internal */
   constructor(node: Node, index: number, type: TypeInfo) {
     this.node = node;
     this.index = index;

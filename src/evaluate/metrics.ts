@@ -11,6 +11,7 @@ export interface LossSample {
   readonly seconds: number;
 }
 
+/** What {@link LossMeter} has measured. */
 export interface LossSummary {
   /** Mean loss per token, in nats. */
   readonly loss: number;
@@ -30,6 +31,7 @@ export interface LossSummary {
 export class LossMeter {
   #samples: LossSample[] = [];
 
+  /** Counts a batch. */
   add(sample: LossSample): void {
     if (sample.tokens > 0) this.#samples.push(sample);
   }
@@ -57,6 +59,7 @@ export class LossMeter {
   }
 }
 
+/** What {@link ExactMatchMeter} has counted. */
 export interface ExactMatchSummary {
   readonly matches: number;
   readonly total: number;
@@ -80,6 +83,7 @@ export class ExactMatchMeter {
     return matches;
   }
 
+  /** What was counted. */
   summary(): ExactMatchSummary {
     const [matches, total] = [this.#matches, this.#total];
     const rate = matches / total;

@@ -44,6 +44,7 @@ export interface Recall extends ExactMatchSummary {
 
 /** A model that gives logits [B, S, vocab] for whole sequences. */
 export interface LogitsModel {
+  /** Runs a batch. */
   forward(inputs: ForwardInputs): Promise<{ readonly logits: Tensor }>;
 }
 

@@ -19,6 +19,8 @@ import {
 
 /** Which guesses a step keeps: any, or those that are the surest by their probability, their lead, or their entropy. */
 export const diffusionAlgorithms = ["origin", "maskgit_plus", "topk_margin", "entropy"] as const;
+
+/** One of {@link diffusionAlgorithms}. */
 export type DiffusionAlgorithm = (typeof diffusionAlgorithms)[number];
 
 /** How masks become tokens. */

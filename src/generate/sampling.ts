@@ -1,6 +1,7 @@
 import { InputError } from "../errors.js";
 import type { Random } from "../random.js";
 
+/** How a token is chosen by its logits. */
 export interface SamplingOptions {
   /** Divides the logits: below 1 is surer, above 1 is more varied; 0 takes the most likely token. */
   readonly temperature: number;

@@ -99,7 +99,7 @@ export class Tokenizer {
   /**
    * Token ids of a text.
    *
-   * @param options.addSpecialTokens what the tokenizer puts around a text, such as `<bos>`. Default: true.
+   * @param options `addSpecialTokens`: whether it gets what the tokenizer puts around a text, such as `<bos>`. Default: true.
    */
   encode(text: string, { addSpecialTokens = true }: { addSpecialTokens?: boolean } = {}): number[] {
     return this.#library.encode(text, { add_special_tokens: addSpecialTokens }).ids;

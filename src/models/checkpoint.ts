@@ -42,6 +42,7 @@ export class Checkpoint {
   readonly path: string;
   /** The config in Hugging Face's form. */
   readonly config: JsonObject;
+  /** @internal */
   readonly architecture: Architecture;
   /** The model, its parameters named as in the checkpoint. */
   readonly model: Backbone;
@@ -56,6 +57,7 @@ export class Checkpoint {
   readonly #storage: Storage;
   readonly #parameters: readonly Parameter[];
 
+  /** @internal Made by {@link openCheckpoint}. */
   constructor(parts: CheckpointParts) {
     this.path = parts.path;
     this.config = parts.config;
@@ -99,6 +101,7 @@ export class Checkpoint {
     }
   }
 
+  /** Closes the files. */
   close(): Promise<void> {
     return this.#storage.weights.close();
   }

@@ -65,7 +65,7 @@ export interface CausalConv1dOptions {
 }
 
 /** The parameters of a convolution, a module of its own for the name that PyTorch gives them. */
-class Conv1d extends Module {
+export class Conv1d extends Module {
   /** [out, in / groups, kernel] */
   readonly weight: Parameter;
   /** [out] */

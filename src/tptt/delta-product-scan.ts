@@ -85,7 +85,7 @@ export function sequentialDeltaProductScan(
   return { output: concat(stacked, 4), state };
 }
 
-/** What {@link chunkDeltaProductForward} is given: Python's layout. */
+/** What `LinearAttentionOp.chunkDeltaProductForward` is given: Python's layout. */
 export interface DeltaProductInputs {
   /** Queries, [B, H, S, n, D]. */
   readonly q: Value;
@@ -154,32 +154,39 @@ function scanChunks(
   { linear = true, initialState }: DeltaProductOptions,
   wanted: readonly number[],
 ): { outputs: Value[]; state: Value } {
-  const [batch, heads, chunks, chunk, , dim] = q.shape as [number, number, number, number, number, number];
-  const [groups, steps] = [w.shape[1]!, w.shape[4]!];
+  const [batch, heads, chunks, chunk, steps, dim] = q.shape as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const groups = w.shape[1]!;
   const start = initialState
     ? reshape(slice(initialState, 2, steps - 1, steps), [batch, groups, dim, dim])
     : expand(scalar(1e-6, q.dtype), [batch, groups, dim, dim]);
 
+  /** [B, H, N, ..] -> [N, B, Hkv, G, ..]: the query heads of a group lie beside their one memory. */
+  const byChunk = (x: Value) =>
+    reshape(transpose(x, [2, 0, 1, 3, 4, 5]), [chunks, batch, groups, -1, chunk, steps, dim]);
+  const written = [w, u, ...(alpha ? [alpha] : [])].map(byChunk) as [Value, Value, Value?];
+
   // From chunk to chunk goes what the last token makes of the memory.
-  const lastTokens = [w, u, ...(alpha ? [alpha] : [])].map((x) =>
-    transpose(slice(x, 3, chunk - 1, chunk), [2, 0, 1, 3, 4, 5]),
-  );
+  const lastTokens = written.map((x) => slice(x!, 4, chunk - 1, chunk));
   const next = (S: Value, [w, u, alpha]: readonly Value[]): Value => {
     const left = wholeMemory(S, tokenMemories(S, w!, u!, alpha).at(-1)!);
     return linear ? left : unlinearActivation(left);
   };
   const { before, last } = carryThrough(start, lastTokens, next);
 
-  // The query heads of a group read the same memories: an axis of size 1 for keys, values and memories.
-  const grouped = (x: Value) => reshape(x, [batch, groups, -1, ...x.shape.slice(2)]);
-  const S = grouped(transpose(before, [1, 2, 0, 3, 4]));
-  const memories = tokenMemories(S, grouped(w), grouped(u), alpha && grouped(alpha));
-  const queries = byStep(grouped(q));
+  const memories = tokenMemories(before, ...written);
+  const queries = byStep(byChunk(q));
   const outputs = wanted.map((j) => {
     const query = queries[j]!;
-    const written = memories[j + 1]!.written.at(-1)!.value;
-    const output = add(mul(query, written), readMemory(memories[j]!, query, matmul(query, S)));
-    return reshape(output, [batch, heads, chunks, chunk, dim]);
+    const own = mul(query, memories[j + 1]!.written.at(-1)!.value);
+    const output = add(own, readMemory(memories[j]!, query, readStart(before, query)));
+    return transpose(reshape(output, [chunks, batch, heads, chunk, dim]), [1, 2, 0, 3, 4]);
   });
   return { outputs, state: last };
 }
@@ -204,22 +211,19 @@ function carryThrough(
 
 /** A token's memory between two of its steps, S diag(kept) + the sum of key value^T, over the S of its chunk. */
 interface TokenMemory {
-  /** [.., C, D]; absent: all of it. */
+  /** [.., G, C, D]; absent: all of it. */
   readonly kept?: Value | undefined;
-  /** [.., C, D] each. */
+  /** [.., G, C, D] each. */
   readonly written: readonly { readonly key: Value; readonly value: Value }[];
 }
 
-/** The memories of tokens [.., C, n, D] before, between and after their steps: n + 1 of them. */
+/** The memories of tokens [.., G, C, n, D] before, between and after their steps, n + 1 of them; S is [.., D, D]. */
 function tokenMemories(S: Value, w: Value, u: Value, alpha: Value | undefined): TokenMemory[] {
-  const [chunk, steps, dim] = w.shape.slice(-3) as [number, number, number];
-  const lead = w.shape.slice(0, -3);
-  const keys = byStep(w);
   const values = byStep(u);
   const gates = alpha && byStep(alpha);
-  const fromStart = byStep(reshape(matmul(reshape(w, [...lead, chunk * steps, dim]), S), w.shape));
+  const fromStart = byStep(readStart(S, w));
   const memories: TokenMemory[] = [{ written: [] }];
-  for (const [j, key] of keys.entries()) {
+  for (const [j, key] of byStep(w).entries()) {
     const memory = memories[j]!;
     const value = sub(values[j]!, readMemory(memory, key, fromStart[j]!));
     const gate = gates?.[j];
@@ -234,7 +238,13 @@ function tokenMemories(S: Value, w: Value, u: Value, alpha: Value | undefined): 
   return memories;
 }
 
-/** What x [.., C, D] reads of its token's memory; `fromStart` is what it reads of S. */
+/** x S for rows x [.., D] over S [.., D, D]: one product for each S. */
+function readStart(S: Value, x: Value): Value {
+  const rows = reshape(x, [...S.shape.slice(0, -2), -1, x.shape.at(-1)!]);
+  return reshape(matmul(rows, S), x.shape);
+}
+
+/** What x [.., G, C, D] reads of its token's memory; `fromStart` is what it reads of S. */
 function readMemory({ kept, written }: TokenMemory, x: Value, fromStart: Value): Value {
   return written.reduce(
     (total, { key, value }) => add(total, mul(sum(mul(x, key), [-1], true), value)),
@@ -242,15 +252,16 @@ function readMemory({ kept, written }: TokenMemory, x: Value, fromStart: Value):
   );
 }
 
-/** The memory of the one token [.., 1, D] that there is, written out: [.., D, D]. */
+/** The memory of the one token [.., 1, 1, D] that there is, written out: [.., D, D]. */
 function wholeMemory(S: Value, { kept, written }: TokenMemory): Value {
+  const rows = (x: Value) => reshape(x, [...S.shape.slice(0, -2), 1, x.shape.at(-1)!]);
   const [keys, values] = (["key", "value"] as const).map((part) =>
     concat(
-      written.map((one) => one[part]),
+      written.map((one) => rows(one[part])),
       -2,
     ),
   );
-  return add(kept ? mul(S, kept) : S, matmul(keys!, values!, { transA: true }));
+  return add(kept ? mul(S, rows(kept)) : S, matmul(keys!, values!, { transA: true }));
 }
 
 /** [.., C, n, D] -> n times [.., C, D] */

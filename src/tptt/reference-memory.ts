@@ -23,7 +23,7 @@ import { CausalAvgPool1d } from "./pooling.js";
 import { VirtualTokenExpander } from "./virtual-token-expander.js";
 
 /** What the operator reads: queries of H heads, keys, values and gates of Hkv; alpha is absent where it is 1. */
-interface OperatorInputs {
+export interface OperatorInputs {
   readonly q: Value;
   readonly k: Value;
   readonly v: Value;

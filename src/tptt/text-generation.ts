@@ -7,7 +7,7 @@ import type { Tokenizer } from "../io/tokenizer.js";
 import { Random } from "../random.js";
 import type { Decoder } from "./decoder.js";
 
-/** Options of {@link streamText}; those of {@link DiffusionSchedule} are for models that write by diffusion. */
+/** How a text is continued. Those of {@link DiffusionSchedule} are for models that write by diffusion. */
 export interface GenerateOptions extends DiffusionSchedule {
   readonly prompt: string;
   /** Default: 128, or as many as the model's positions leave. */

@@ -34,5 +34,6 @@ export interface TrainerCallback {
   onStepEnd?(event: TrainerEvent): void;
   /** Before a step's numbers are written; may add to them. */
   onLog?(event: TrainerEvent, logs: Logs): void;
+  /** After an evaluation; the loss is that of a held-out token. */
   onEvaluate?(event: TrainerEvent, metrics: { readonly evalLoss: number }): void;
 }

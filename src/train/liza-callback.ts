@@ -9,7 +9,7 @@ export const lizaModes = ["gradual", "constant", "cyclic", "switch", "ramp"] as 
 export type LiZAMode = (typeof lizaModes)[number];
 
 /** A number, or a list of which the first counts. */
-type NumberOrList = number | readonly number[];
+export type NumberOrList = number | readonly number[];
 
 /** Options of {@link LiZACallback}; the defaults are those of Python. */
 export interface LiZACallbackOptions {

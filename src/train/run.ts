@@ -32,8 +32,11 @@ export interface TrainerOptions {
 
 /** What a run tells while it runs. */
 export interface TrainingObserver {
+  /** After a step, the last of `total` or an earlier one; with its numbers. */
   onStep?(step: number, total: number, logs: Logs): void;
+  /** After an evaluation. */
   onEvaluated?(step: number, summary: LossSummary): void;
+  /** When a checkpoint is written. */
   onSaved?(step: number, folder: string): void;
 }
 

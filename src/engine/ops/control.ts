@@ -175,6 +175,7 @@ export interface ScanOptions {
   readonly rows: readonly Value[];
   /** From the last row to the first. */
   readonly reverse?: boolean;
+  /** One step: from the carry and a row of each of `rows` to the next carry and a row of each output. */
   body(carry: readonly Value[], row: readonly Value[]): { carry: readonly Value[]; rows: readonly Value[] };
 }
 

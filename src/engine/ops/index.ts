@@ -33,7 +33,7 @@ export {
   where,
 } from "./elementwise.js";
 export { gather, putAlong, scatterAdd, takeAlong, topK } from "./indexing.js";
-export { linear, matmul } from "./linalg.js";
+export { linear, type MatMul, matmul } from "./linalg.js";
 export { l2norm, rmsNorm } from "./norm.js";
 export { dropout } from "./random.js";
 export { cumsum, max, mean, softmax, sum } from "./reduce.js";

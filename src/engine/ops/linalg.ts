@@ -3,7 +3,8 @@ import type { Op, Value } from "../value.js";
 import { add } from "./elementwise.js";
 import { reshape } from "./shape.js";
 
-interface MatMul {
+/** What {@link matmul} does beside the product: alpha a b, of a or b with its last two axes exchanged. */
+export interface MatMul {
   readonly transA: boolean;
   readonly transB: boolean;
   readonly alpha: number;
