@@ -3,21 +3,30 @@ import { InputError } from "../errors.js";
 import { isObject, readTextFile } from "../io/json-file.js";
 import { nearest } from "./nearest.js";
 import { checked, type Given, type OptionTable } from "./options.js";
+import { isTitanesque, titanesqueOptions } from "./titanesque-config.js";
 
 /**
- * Reads options from a YAML file: a mapping of the options' names in snake_case.
+ * Reads options from a YAML file: a mapping of the options' names in snake_case. For training it may
+ * be an experiments file of the Python project ({@link titanesqueOptions}).
  *
+ * @param note told of what is read and not used.
  * @throws InputError naming the file and the line or key that is wrong.
  */
-export async function readConfigFile<T extends OptionTable>(path: string, table: T): Promise<Given<T>> {
+export async function readConfigFile<T extends OptionTable>(
+  path: string,
+  table: T,
+  note: (text: string) => void = () => {},
+): Promise<Given<T>> {
   const document = parseDocument(await readTextFile(path), { prettyErrors: true });
   const [error] = document.errors;
   if (error) {
     const [{ line }] = error.linePos ?? [{ line: 1 }];
     throw new InputError(`${path}:${line}`, `is not valid YAML: ${error.message.split(/ at line|\n/)[0]}`);
   }
-  const fields: unknown = document.toJS() ?? {};
-  if (!isObject(fields)) throw new InputError(path, "is no mapping, expected lines such as batch_size: 4");
+  const content: unknown = document.toJS() ?? {};
+  if (!isObject(content)) throw new InputError(path, "is no mapping, expected lines such as batch_size: 4");
+  const isExperiments = "dataset" in table && isTitanesque(content);
+  const fields = isExperiments ? titanesqueOptions(content, path, note) : content;
   for (const key of Object.keys(fields)) {
     if (Object.hasOwn(table, key)) continue;
     const near = nearest(key, Object.keys(table));
@@ -26,6 +35,6 @@ export async function readConfigFile<T extends OptionTable>(path: string, table:
       `is not an option of this command; did you mean ${near.join(", ")}?`,
     );
   }
-  const given = Object.entries(fields).filter(([, value]) => value !== null);
+  const given = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);
   return checked(table, Object.fromEntries(given), (name) => `${path}: ${name}`);
 }

@@ -42,7 +42,8 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     subcommand
       .option("--config <path>", "YAML file of these options, in snake_case; the command line wins")
       .action(async ({ config, ...parsed }: Record<string, unknown>) => {
-        const fromFile = typeof config === "string" ? await readConfigFile(config, options) : {};
+        const note = (text: string) => io.stderr.write(`tptt: ${text}\n`);
+        const fromFile = typeof config === "string" ? await readConfigFile(config, options, note) : {};
         const given = { ...fromFile, ...fromCommandLine(options, parsed) };
         exitCode = (await command.run(given, io)) ?? 0;
       });

@@ -25,6 +25,7 @@ const options = {
   output: path().describe("the folder for the titan, its metrics and checkpoints"),
   resume: flag().describe("go on from the latest checkpoint in the output folder, with its run's options"),
   ...trainingOptions,
+  dataset_percentage: share().default(1).describe("the part of the examples that is used, from the first on"),
   mask_prompt: common.mask_prompt,
   eval_samples: z
     .int()
@@ -128,7 +129,11 @@ function optionsOfRun({ resume, output, json, ...given }: Given<Options>): Given
   };
 }
 
-function holdOut(examples: readonly Example[], { eval_samples: count, dataset }: Values<Options>) {
+function holdOut(
+  all: readonly Example[],
+  { dataset_percentage, eval_samples: count, dataset }: Values<Options>,
+) {
+  const examples = all.slice(0, Math.ceil(all.length * dataset_percentage));
   const rest = examples.length - count;
   if (rest <= 0) {
     throw new InputError(
