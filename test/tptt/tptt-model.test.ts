@@ -5,6 +5,7 @@ import { ForwardContext } from "../../src/nn/forward-context.js";
 import { Random } from "../../src/random.js";
 import type { FromPretrainedOptions } from "../../src/tptt/tptt-model.js";
 import { openFixture } from "../models/fixture.js";
+import { expectClose } from "./run.js";
 import { openTitan, randomIds, randomizeParams, rows, vocabSize } from "./titan.js";
 
 const deltaRule = { operatorMode: "delta_rule" } as const;
@@ -311,4 +312,48 @@ describe("mu that rises along the sequence", () => {
     model.magWeight = 0;
     expect(model.decoder().seen).toEqual([0]);
   });
+});
+
+describe("in the form tptt-0.12", () => {
+  const operatorForm = "tptt-0.12";
+
+  test("a pool that looks ahead is told of padding on the right", async () => {
+    const model = await openTitan("llama-gqa", {
+      operatorMode: "delta_rule_v",
+      operatorForm,
+      poolingConfig: { lookahead: true },
+      maxChunkSize: 4,
+    });
+    const [text, length] = [randomIds(8), 12];
+    const attentionMask = Tensor.int64(
+      [1, length],
+      Array.from({ length }, (_, t) => Number(t < text.length)),
+    );
+    const logitsBefore = async (padding: number[]) => {
+      const { logits } = await model.forward({ inputIds: rows([[...text, ...padding]]), attentionMask });
+      return logits.f32.subarray(0, text.length * vocabSize);
+    };
+    expect(await logitsBefore([1, 2, 3, 4])).toEqual(await logitsBefore([5, 6, 7, 8]));
+  });
+
+  test.each(["exact", "tptt-0.12"] as const)(
+    "memories that are computed again (%s) have the same gradients, and take less room",
+    async (operatorForm) => {
+      const options = { operatorMode: "gated_delta_product", operatorForm, loraConfig: { r: 2 } } as const;
+      const [model, again] = await Promise.all(
+        [false, true].map((useLinearCheckpoint) =>
+          openTitan("llama-gqa", { ...options, useLinearCheckpoint }),
+        ),
+      );
+      randomizeParams(model!);
+      again!.params = model!.params;
+      const batch = { inputIds, labels: inputIds };
+      const expected = await model!.lossAndGrad(batch);
+      const { lossSum, grads } = await again!.lossAndGrad(batch);
+      expect(lossSum).toBe(expected.lossSum);
+      for (const [name, gradient] of Object.entries(grads))
+        expectClose(gradient, [...expected.grads[name]!.f32], 1e-4, name);
+      expect(again!.trainingBytes(2, 64)).toBeLessThan(model!.trainingBytes(2, 64));
+    },
+  );
 });
