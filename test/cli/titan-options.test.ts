@@ -65,3 +65,17 @@ test("a saved titan stays as it is but for what is given", () => {
     loraConfig: { r: 4, loraAlpha: 4, loraDropout: 0.1 },
   });
 });
+
+test("without LoRA the named parameters are trained, by default the attention projections as in Python", () => {
+  expect(toTpttOptions({ lora_r: 0, trainable: ["mlp"] }, undefined).trainableParameters).toEqual(["mlp"]);
+  const options = toTpttOptions({ lora_r: 0 }, undefined);
+  expect(options.trainableParameters).toContain("q_proj");
+  expect(options).not.toHaveProperty("loraConfig");
+  expect(() => toTpttOptions({ trainable: ["mlp"] }, undefined)).toThrow(
+    "--trainable: is given beside LoRA; turn that off with --lora-r 0",
+  );
+  const saved = TpttConfig.from({ loraConfig: { r: 4 } });
+  expect(() => toTpttOptions({ lora_r: 0 }, saved)).toThrow(
+    "--lora-r: is 0, but the model was saved with LoRA",
+  );
+});

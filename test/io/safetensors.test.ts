@@ -5,7 +5,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Tensor } from "../../src/engine/tensor.js";
 import { InputError } from "../../src/errors.js";
 import { memorySource } from "../../src/io/byte-source.js";
-import { encodeSafetensors, openSafetensorsFile, writeSafetensors } from "../../src/io/safetensors.js";
+import {
+  encodeSafetensors,
+  openSafetensorsFile,
+  streamSafetensors,
+  writeSafetensors,
+} from "../../src/io/safetensors.js";
 
 const bytesOf = (...args: Parameters<typeof encodeSafetensors>) =>
   Buffer.concat([...encodeSafetensors(...args)]);
@@ -106,6 +111,41 @@ describe("writing", () => {
     const view = new Float32Array(8).fill(9).subarray(2, 4);
     const file = await open(bytesOf(new Map([["a", new Tensor("f32", [2], view)]])));
     expect((await file.read("a")).data).toEqual(Float32Array.of(9, 9));
+  });
+});
+
+describe("streaming", () => {
+  const tensors = new Map([
+    ["b", Tensor.f32([2], [1, 2])],
+    ["a", Tensor.f32([3], [3, 4, 5])],
+    ["wide", Tensor.int64([1], [6])],
+  ]);
+
+  test("gives the same file, with one tensor read at a time, in the file's order", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "tptt-"));
+    const reads: string[] = [];
+    const lazy = [...tensors].map(([name, tensor]) => {
+      const read = async () => {
+        reads.push(name);
+        return tensor;
+      };
+      return [name, { dtype: tensor.dtype, shape: tensor.shape, read }] as const;
+    });
+    await streamSafetensors(join(folder, "a.safetensors"), new Map(lazy));
+    expect(await readFile(join(folder, "a.safetensors"))).toEqual(bytesOf(tensors));
+    expect(reads).toEqual(["wide", "a", "b"]);
+    await rm(folder, { recursive: true });
+  });
+
+  test("refuses a tensor that is not what was announced, and leaves no file", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "tptt-"));
+    const read = async () => Tensor.f32([2], [1, 2]);
+    const lazy = new Map([["a", { dtype: "f32", shape: [3], read } as const]]);
+    await expect(streamSafetensors(join(folder, "a.safetensors"), lazy)).rejects.toThrow(
+      "streamSafetensors: a is f32 [2], not f32 [3]",
+    );
+    expect(await readdir(folder)).toEqual([]);
+    await rm(folder, { recursive: true });
   });
 });
 

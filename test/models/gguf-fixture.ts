@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Tensor } from "../../src/engine/index.js";
+import { type FrozenWeights, Tensor } from "../../src/engine/index.js";
+import type { Module } from "../../src/nn/module.js";
 import { type GgufField, type GgufTensorSpec, ggufBytes } from "../io/gguf-bytes.js";
 import { temporaryFolder } from "./fixture.js";
 
@@ -35,4 +36,41 @@ export function permuted({ shape, f32 }: Tensor, headDim: number): Tensor {
     shape,
     rows.flatMap((row) => [...f32.subarray(row * width, (row + 1) * width)]),
   );
+}
+
+/** What the metadata of `llama-gqa` and its relatives say. */
+export const llamaFields: Record<string, GgufField> = {
+  context_length: ["u32", 128],
+  embedding_length: ["u32", 32],
+  block_count: ["u32", 2],
+  feed_forward_length: ["u32", 56],
+  "attention.head_count": ["u32", 4],
+  "attention.head_count_kv": ["u32", 2],
+  "attention.key_length": ["u32", 12],
+  "attention.layer_norm_rms_epsilon": ["f32", 1e-5],
+  "tokenizer.ggml.eos_token_id": ["u32", 2],
+  "tokenizer.ggml.eot_token_id": ["u32", 7],
+};
+
+/** Names as llama.cpp's converter gives them. */
+export const llamaName = (name: string): string =>
+  name
+    .replace("model.embed_tokens", "token_embd")
+    .replace("model.norm", "output_norm")
+    .replace("lm_head", "output")
+    .replace("model.layers", "blk")
+    .replace("self_attn.o_proj", "attn_output")
+    .replace(/self_attn\.(.)_proj/, "attn_$1")
+    .replace(/mlp\.(.*)_proj/, "ffn_$1")
+    .replace("input_layernorm", "attn_norm")
+    .replace("post_attention_layernorm", "ffn_norm");
+
+/** Writes a tiny Llama as llama.cpp's converter does. */
+export async function writeLlamaGguf(model: Module, frozen: FrozenWeights): Promise<string> {
+  const tensors = new Map<string, Tensor>();
+  for (const [path] of model.namedParameters()) {
+    const tensor = await frozen.read(path);
+    tensors.set(llamaName(path), /[qk]_proj/.test(path) ? permuted(tensor, 12) : tensor);
+  }
+  return writeGguf("llama", llamaFields, tensors);
 }

@@ -1,45 +1,13 @@
 import { expect, onTestFinished, test } from "vitest";
 import { Tensor } from "../../src/engine/index.js";
 import { openCheckpoint } from "../../src/models/checkpoint.js";
-import type { GgufField } from "../io/gguf-bytes.js";
 import { openFixture } from "./fixture.js";
-import { permuted, writeGguf } from "./gguf-fixture.js";
-
-const fields: Record<string, GgufField> = {
-  context_length: ["u32", 128],
-  embedding_length: ["u32", 32],
-  block_count: ["u32", 2],
-  feed_forward_length: ["u32", 56],
-  "attention.head_count": ["u32", 4],
-  "attention.head_count_kv": ["u32", 2],
-  "attention.key_length": ["u32", 12],
-  "attention.layer_norm_rms_epsilon": ["f32", 1e-5],
-  "tokenizer.ggml.eos_token_id": ["u32", 2],
-  "tokenizer.ggml.eot_token_id": ["u32", 7],
-};
-
-/** Names as llama.cpp's converter gives them. */
-const renamed = (name: string): string =>
-  name
-    .replace("model.embed_tokens", "token_embd")
-    .replace("model.norm", "output_norm")
-    .replace("lm_head", "output")
-    .replace("model.layers", "blk")
-    .replace("self_attn.o_proj", "attn_output")
-    .replace(/self_attn\.(.)_proj/, "attn_$1")
-    .replace(/mlp\.(.*)_proj/, "ffn_$1")
-    .replace("input_layernorm", "attn_norm")
-    .replace("post_attention_layernorm", "ffn_norm");
+import { llamaFields, llamaName, writeGguf, writeLlamaGguf } from "./gguf-fixture.js";
 
 /** A tiny model, and the same as a GGUF file. */
 async function openBoth(name: string) {
   const { checkpoint, frozen } = await openFixture(name);
-  const tensors = new Map<string, Tensor>();
-  for (const [path] of checkpoint.model.namedParameters()) {
-    const tensor = await frozen.read(path);
-    tensors.set(renamed(path), /[qk]_proj/.test(path) ? permuted(tensor, 12) : tensor);
-  }
-  const gguf = await openCheckpoint(await writeGguf("llama", fields, tensors));
+  const gguf = await openCheckpoint(await writeLlamaGguf(checkpoint.model, frozen));
   onTestFinished(async () => {
     await frozen.dispose();
     await gguf.close();
@@ -91,10 +59,10 @@ async function withRopeDivisors(divisors: readonly number[]): Promise<string> {
   const { checkpoint, frozen } = await openFixture("llama-gqa");
   const tensors = new Map<string, Tensor>();
   for (const [path] of checkpoint.model.namedParameters())
-    tensors.set(renamed(path), await frozen.read(path));
+    tensors.set(llamaName(path), await frozen.read(path));
   await frozen.dispose();
   tensors.set("rope_freqs.weight", Tensor.f32([divisors.length], divisors));
-  return writeGguf("llama", { ...fields, "rope.freq_base": ["f32", 500_000] }, tensors);
+  return writeGguf("llama", { ...llamaFields, "rope.freq_base": ["f32", 500_000] }, tensors);
 }
 
 test("the frequencies of a Llama 3.1 file are known as the llama3 scaling", async () => {

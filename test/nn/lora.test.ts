@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { compile, FrozenWeights, Tensor, type Value } from "../../src/engine/index.js";
+import { compile, FrozenWeights, type Params, Tensor, type Value } from "../../src/engine/index.js";
 import { initialTensors } from "../../src/nn/init.js";
-import { Linear } from "../../src/nn/layers.js";
+import { Conv1D, Linear } from "../../src/nn/layers.js";
 import { LoraLinear } from "../../src/nn/lora.js";
 import { nameParameters } from "../../src/nn/module.js";
 import { Random } from "../../src/random.js";
@@ -85,4 +85,32 @@ test("dropout touches the update only, and its seed fixes the mask", async () =>
   expect(await run(1)).toEqual(first);
   expect(await run(2)).not.toEqual(first);
   await frozen.dispose();
+});
+
+test("a layer that stores its weight as [in, out] is adapted and merged as it stands", async () => {
+  const base = new Conv1D(inFeatures, outFeatures);
+  const lora = new LoraLinear(base, r, scaling);
+  expect(lora).toMatchObject({ inFeatures, outFeatures, lora_A: { weight: { shape: [r, inFeatures] } } });
+  nameParameters(lora);
+  expect([...lora.namedParameters()].map(([name]) => name)).toEqual([
+    "weight",
+    "bias",
+    "lora_A.weight",
+    "lora_B.weight",
+  ]);
+  const [weight, bias] = [numbers(inFeatures, outFeatures), numbers(outFeatures)];
+  const [a, b] = [numbers(r, inFeatures), numbers(outFeatures, r)];
+  const run = async (layer: Linear, weight: Tensor, params: Params) => {
+    const frozen = await FrozenWeights.create();
+    await frozen.add("weight", weight);
+    await frozen.add("bias", bias);
+    const compiled = await compile(({ x }: { x: Value }) => ({ y: layer.forward(x) }), { inputs, frozen });
+    const { y } = await compiled.run({ x, params });
+    await compiled.release();
+    await frozen.dispose();
+    return y;
+  };
+  const adapted = await run(lora, weight, { "lora_A.weight": a, "lora_B.weight": b });
+  const merged = lora.merge(Tensor.f32(weight.shape, weight.f32), a, b);
+  expect(await run(base, merged, {})).toBeCloseToTensor(adapted.f32, { atol: 1e-5 });
 });

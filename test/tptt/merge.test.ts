@@ -1,8 +1,11 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { openCheckpoint } from "../../src/models/checkpoint.js";
+import { TpttConfig } from "../../src/tptt/config.js";
 import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";
-import { fixtureFolder, temporaryFolder } from "../models/fixture.js";
+import { fixtureFolder, openFixture, temporaryFolder } from "../models/fixture.js";
+import { writeLlamaGguf } from "../models/gguf-fixture.js";
 import { openTitan, randomIds, randomizeParams, rows } from "./titan.js";
 
 const inputIds = rows([randomIds(21, 1), randomIds(21, 2)]);
@@ -32,6 +35,28 @@ describe("a merged model", () => {
     expect(after).toBeCloseToTensor(before.f32, { atol: 2e-5 });
     const base = await openTitan(name, { disableLinearAttn: true });
     expect((await base.forward({ inputIds })).logits.f32).not.toEqual(after.f32);
+  });
+
+  test("of a GGUF file has Hugging Face's names, values and config", async () => {
+    const { checkpoint, frozen: weights } = await openFixture("llama-gqa");
+    onTestFinished(() => weights.dispose());
+    const path = await writeLlamaGguf(checkpoint.model, weights);
+    const gguf = await openCheckpoint(path);
+    const frozen = await gguf.load();
+    await gguf.close();
+    const config = TpttConfig.from({ baseModelName: path, loraConfig: { r: 2 }, disableLinearAttn: true });
+    const model = new TpttModel({ config, baseConfig: gguf.config, base: gguf.model, frozen });
+    onTestFinished(() => model.dispose());
+    randomizeParams(model);
+    const folder = await temporaryFolder();
+    await model.saveMerged(folder);
+    const plain = await TpttModel.fromPretrained(folder, { disableLinearAttn: true });
+    onTestFinished(() => plain.dispose());
+    const [before, after] = [await model.forward({ inputIds }), await plain.forward({ inputIds })];
+    expect(after.logits).toBeCloseToTensor(before.logits.f32, { atol: 2e-5 });
+    const json = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
+    expect(json).toEqual({ ...gguf.config, dtype: "float32" });
+    expect(json.model_type).toBe("llama");
   });
 
   test("has the base model's config but for the type of the weights, and its generation config", async () => {

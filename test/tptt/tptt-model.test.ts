@@ -3,8 +3,8 @@ import { compile, Tensor, type Value } from "../../src/engine/index.js";
 import { asLanguageModel } from "../../src/models/language-model.js";
 import { ForwardContext } from "../../src/nn/forward-context.js";
 import { Random } from "../../src/random.js";
-import type { FromPretrainedOptions } from "../../src/tptt/tptt-model.js";
-import { openFixture } from "../models/fixture.js";
+import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";
+import { openFixture, temporaryFolder } from "../models/fixture.js";
 import { expectClose } from "./run.js";
 import { openTitan, randomIds, randomizeParams, rows, vocabSize } from "./titan.js";
 
@@ -356,4 +356,36 @@ describe("in the form tptt-0.12", () => {
       expect(again!.trainingBytes(2, 64)).toBeLessThan(model!.trainingBytes(2, 64));
     },
   );
+});
+
+describe("full fine-tuning", () => {
+  test("starts from the pretrained values, and moves them", async () => {
+    const model = await openTitan("llama-gqa", { ...deltaRule, trainableParameters: ["v_proj", "lm_head"] });
+    const plain = await openTitan("llama-gqa", deltaRule);
+    const inputIds = rows([randomIds(9)]);
+    expect(plain.trainable).toEqual([]);
+    expect(model.trainable.map(({ name }) => name).sort()).toEqual([
+      "lm_head.weight",
+      ...[0, 1].map((i) => `model.layers.${i}.self_attn.v_proj.weight`),
+    ]);
+    const before = (await model.forward({ inputIds })).logits;
+    expect(before).toBeCloseToTensor((await plain.forward({ inputIds })).logits.f32, { atol: 1e-6 });
+    randomizeParams(model);
+    expect((await model.forward({ inputIds })).logits.f32).not.toEqual(before.f32);
+  });
+
+  test("does not go with LoRA, and a saved model trains what it was made to train", async () => {
+    const trainableParameters = ["v_proj"];
+    await expect(openTitan("llama-gqa", { trainableParameters, loraConfig: { r: 2 } })).rejects.toThrow(
+      "trainable: is given beside LoRA; name whole modules in its modules_to_save",
+    );
+    const folder = await temporaryFolder();
+    await (await openTitan("llama-gqa", { ...deltaRule, trainableParameters })).savePretrained(folder);
+    await expect(TpttModel.fromPretrained(folder, { trainableParameters })).rejects.toThrow(
+      `trainable: is given, but ${folder} trains what it was made to train`,
+    );
+    await expect(TpttModel.fromPretrained(folder, { loraConfig: { r: 2 } })).rejects.toThrow(
+      `lora_r: is given, but ${folder} was trained in full`,
+    );
+  });
 });
