@@ -9,6 +9,8 @@ describe("TpttConfig", () => {
     expect(TpttConfig.from({})).toMatchObject({
       modelType: "tptt",
       baseModelName: "google/gemma-3-270m",
+      baseModelSubfolder: undefined,
+      nameOrPath: "Titans-gemma-3-270m",
       targetModulesNames: ["attn", "self_attn", "attention"],
       operatorMode: undefined,
       recurrentConfig: { order: 1, alphaGate: "c", betaGate: "k", linear: true, trick: "dt" },
@@ -163,6 +165,21 @@ describe("TpttConfig", () => {
     });
     expect(json.lora_config).toMatchObject({ r: 4, lora_alpha: 8, modules_to_save: null, revision: "main" });
   });
+});
+
+test("the base model may lie in a subfolder, and Python may look for the titan elsewhere", () => {
+  const config = TpttConfig.from({ baseModelName: "a/b", baseModelSubfolder: "c", nameOrPath: "me/titan" });
+  expect(config.baseModelPath).toBe("a/b/c");
+  expect(TpttConfig.from({ baseModelName: "a/b" }).baseModelPath).toBe("a/b");
+  expect(config.nameOrPath).toBe("me/titan");
+  expect(config.toJson(base)).toMatchObject({ base_model_subfolder: "c", name_or_path: "me/titan" });
+});
+
+test("its variant's name says how it is made", () => {
+  const config = TpttConfig.from({ operatorMode: "delta_product_r", crossGate: true, bidirectional: true });
+  expect(config.modelVariant).toMatch(
+    /^liza_full_cross_bidir_alpha-c_beta-k_order-2_linear_trick-rot_\d{4}-\d\d-\d\d$/,
+  );
 });
 
 describe("with", () => {

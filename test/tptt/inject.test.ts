@@ -1,20 +1,24 @@
 import { describe, expect, test } from "vitest";
+import type { DecoderLm } from "../../src/models/decoder-lm.js";
 import { llama } from "../../src/models/llama.js";
+import { mistral } from "../../src/models/mistral.js";
 import { nameParameters } from "../../src/nn/module.js";
 import { TpttConfig } from "../../src/tptt/config.js";
 import { getTpttModel, setTrainableParameters } from "../../src/tptt/inject.js";
 import { LCache } from "../../src/tptt/lcache.js";
 import { LiZAttention } from "../../src/tptt/liza-attention.js";
 
+const tinyConfig = {
+  vocab_size: 8,
+  hidden_size: 16,
+  intermediate_size: 8,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 4,
+};
+
 function tiny() {
-  const sizes = {
-    vocab_size: 8,
-    hidden_size: 16,
-    intermediate_size: 8,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-  };
-  const model = llama.build({ model_type: "llama", ...sizes }, "config.json");
+  const model = llama.build({ model_type: "llama", ...tinyConfig }, "config.json");
   nameParameters(model);
   return model;
 }
@@ -44,6 +48,14 @@ describe("getTpttModel", () => {
       "target_modules_names: names mlp, but the attention layers are model.layers.0.self_attn, model.layers.1.self_attn",
     );
   });
+});
+
+test("a wrapped layer tells whether the base layer's window slides", () => {
+  const isSliding = (model: DecoderLm) => getTpttModel(model, config).wrapped.map((layer) => layer.isSliding);
+  expect(isSliding(tiny())).toEqual([false, false]);
+  expect(
+    isSliding(mistral.build({ ...tinyConfig, model_type: "mistral", sliding_window: 4 }, "config.json")),
+  ).toEqual([true, true]);
 });
 
 test("setTrainableParameters trains what is named, by default the attention projections", () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { gradients, mul, sum, Tensor, trainableParameters } from "../../src/engine/index.js";
+import { gradients, mul, sum, Tensor, trainableParameters, zeros } from "../../src/engine/index.js";
 import { ForwardContext } from "../../src/nn/forward-context.js";
 import { Random } from "../../src/random.js";
 import type { Gate, RecurrentConfig } from "../../src/tptt/config.js";
+import { LCache } from "../../src/tptt/lcache.js";
 import { LinearAttention, type LinearAttentionOptions } from "../../src/tptt/linear-attention.js";
 import { type Call, LayerStream } from "./layer-stream.js";
 import { operatorTensor } from "./operator-fixture.js";
@@ -213,5 +214,29 @@ describe("with projections of its own", () => {
     await expect(evaluate(({ x }) => ({ y: layer.forward(x, context()) }), { x })).rejects.toThrow(
       "hidden_dim: is missing: a layer without it reads projections",
     );
+  });
+});
+
+describe("the parts of a pass", () => {
+  test("its state is kept under its index, and read where a pass goes on", () => {
+    const linearCache = new LCache();
+    const layer = new LinearAttention({ numHeads: 1, headDim: 4, layerIdx: 3, linearCache });
+    const state = { recurrentState: zeros("f32", [1, 1, 4, 4]) };
+    layer.saveCache(state);
+    expect([...linearCache.entries()]).toEqual([[3, state]]);
+    const sizes = { batch: 1, length: 2 };
+    expect(layer.getCache(new ForwardContext(sizes))).toBeUndefined();
+    const past = { seen: zeros("int64", [1]), layers: [] };
+    expect(layer.getCache(new ForwardContext({ ...sizes, past }))).toEqual(state);
+    linearCache.reset();
+    expect(layer.getCache(new ForwardContext({ ...sizes, past }))).toBeUndefined();
+  });
+
+  test("heads are merged and divided by their root mean square", async () => {
+    const layer = new LinearAttention({ numHeads: 2, headDim: 2 });
+    const heads = Tensor.f32([1, 2, 2, 2], [1, -1, 1, 1, 2, 0, 0, 0]);
+    const { merged } = await evaluate(({ heads }) => ({ merged: layer.mergeHeadOutput(heads) }), { heads });
+    expect(merged.shape).toEqual([1, 2, 4]);
+    expectClose(merged, [1, -1, 1, 1, 2, 0, 0, 0], 1e-5);
   });
 });

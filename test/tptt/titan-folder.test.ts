@@ -114,6 +114,15 @@ describe("saved and loaded", () => {
     expect((await json(moved)).base_model_name).toBe(join(folder, "base"));
   });
 
+  test("the base model may lie in a subfolder", async () => {
+    const folder = await temporaryFolder();
+    await cp(fixtureFolder("llama-gqa"), join(folder, "base", "small"), { recursive: true });
+    const model = await open(join(folder, "base"), { ...options, baseModelSubfolder: "small" });
+    await model.savePretrained(join(folder, "titan"));
+    const again = await open(join(folder, "titan"));
+    expect((await again.forward({ inputIds })).logits).toEqual((await model.forward({ inputIds })).logits);
+  });
+
   test("fields of other programs stay in config.json", async () => {
     const folder = await temporaryFolder();
     await (await openTitan("llama-gqa", options)).savePretrained(folder);
