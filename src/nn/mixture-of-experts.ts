@@ -22,7 +22,7 @@ import { Linear } from "./layers.js";
 import { Module } from "./module.js";
 import type { TokenModule } from "./pre-norm-block.js";
 
-/** Tiles are not made smaller than this: a matrix is read in about the time that so many rows take. */
+/** Rows of the smallest tile: with fewer, a product spends its time on reading the matrix. */
 const leastTile = 16;
 
 /** What a {@link MixtureOfExperts} is made of. */
@@ -86,15 +86,13 @@ export class MixtureOfExperts extends Module {
    * The tokens of each expert, those that want it most first, in tiles of T, so that all shapes are known: an expert
    * works through as many tiles as hold tokens that want it.
    *
-   * @returns `counts` int64 [E], the tiles of each expert that are not empty; `places` int64 [E * tiles, T], the tokens in each tile;
-   *   `weights` [E * tiles, T], theirs.
+   * @returns `counts` int64 [E], the tiles of each expert that hold such tokens; `places` int64 [E * tiles, T], the
+   *   tokens in each tile; `weights` [E * tiles, T], theirs, 0 for those that only fill the last one.
    */
   #tiles(routed: Value): { counts: Value; places: Value; weights: Value } {
     const [tokens, experts] = routed.shape as [number, number];
-    const size = Math.min(
-      tokens,
-      Math.max(leastTile, Math.ceil((2 * tokens * this.#expertsPerToken) / experts)),
-    );
+    const meanLoad = Math.ceil((tokens * this.#expertsPerToken) / experts);
+    const size = Math.min(tokens, Math.max(leastTile, meanLoad));
     const tiles = Math.ceil(tokens / size);
     const chosen = sum(cast(less(0, routed), "int64"), [0]);
     const { values, indices } = topK(transpose(routed, [1, 0]), tokens);
