@@ -191,3 +191,28 @@ test("a run that fails before its first step ends is told with its stack, and le
   expect((await readdir(folder)).sort()).toEqual(["base", "data.jsonl", "there"]);
   expect(await readdir(output("there"))).toEqual([]);
 });
+
+test("a titan in Python's form is trained, and goes on in that form", async () => {
+  const { options, output, folder } = await openRun();
+  const titan = output("titan");
+  const form = [
+    "--operator-form",
+    "tptt-0.12",
+    "--operator-mode",
+    "delta_product",
+    "--mag-weight",
+    "1",
+    "--liza-callback-mode",
+    "constant",
+  ];
+  expect(await tptt(["train", ...options, ...form, "--output", titan])).toMatchObject({ code: 0 });
+  expect(await configIn(titan)).toMatchObject({ operator_form: "tptt-0.12", operator_mode: "delta_product" });
+  const text = ["--model", titan, "--json"];
+  const written = await tptt(["generate", ...text, "--prompt", "3 + 4 =", "--max-new-tokens", "3"]);
+  expect(written.events().at(-1)).toMatchObject({ event: "done", tokens: 3, mag_weight: 1 });
+  const data = ["--data", join(folder, "data.jsonl")];
+  expect((await tptt(["eval", ...text, ...data])).events().at(-1)).toMatchObject({
+    event: "done",
+    mag_weight: 1,
+  });
+});
