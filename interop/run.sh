@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+interop/.venv/bin/python interop/check-operator.py "$work/operator"
+node --conditions=source --import tsx interop/check-operator.ts "$work/operator" "$work/results"
 models=$PWD/test/fixtures/models
 interop/.venv/bin/python interop/make-titans.py "$models" "$work/python"
 node --conditions=source --import tsx interop/check-titans.ts "$work/python" "$work/results"
