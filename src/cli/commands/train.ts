@@ -1,9 +1,10 @@
-import { resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { readDataset } from "../../data/dataset.js";
 import { type Example, tokenizeDataset } from "../../data/tokenize.js";
 import { InputError } from "../../errors.js";
-import { isMissingFile } from "../../io/json-file.js";
+import { isMissingFile, readJsonFile } from "../../io/json-file.js";
+import { generateModelCard, locateTemplate } from "../../tptt/model-card.js";
 import { readSavedConfig } from "../../tptt/open-titan.js";
 import { TpttModel } from "../../tptt/tptt-model.js";
 import { trainingArguments, trainingOptions } from "../../train/arguments.js";
@@ -37,6 +38,7 @@ const options = {
   liza_initial_weight: share().default(0).describe("mu at the first step"),
   liza_final_weight: share().optional().describe("mu after the transition; without it, mag_weight"),
   liza_transition_steps: count().default(100).describe("steps of the transition"),
+  card_template: path().optional().describe("a Jinja template of your own for the titan's model card"),
   json: common.json,
 };
 
@@ -50,6 +52,7 @@ export const train = defineCommand({
     const given = await withOptionsOfRun(onCommandLine);
     const values = complete(options, given);
     const folder = await RunFolder.open(values.output, values.resume);
+    const card = values.card_template === undefined ? null : await locateTemplate(values.card_template);
     const records = await readDataset(values.dataset);
     const titan = toTpttOptions(given, await readSavedConfig(values.model));
     const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
@@ -90,7 +93,18 @@ export const train = defineCommand({
           throw error;
         })
         .finally(release);
-      if (!result.interrupted) await model.savePretrained(folder.path);
+      if (!result.interrupted) {
+        await model.savePretrained(folder.path);
+        const figures = {
+          ...optionsOnCard({ ...values, max_length }),
+          examples: data.trainDataset.length,
+          ...report.figures,
+          steps: result.steps,
+          tokens: result.tokens,
+        };
+        const config = await readJsonFile(join(folder.path, "config.json"));
+        await generateModelCard(folder.path, config, card, figures);
+      }
       const resume = `npx tptt train --output ${quoted(folder.path)} --resume`;
       if (result.interrupted) reporter.note(`to go on: ${resume}`);
       reporter.done({
@@ -121,13 +135,25 @@ async function withOptionsOfRun(given: Given<Options>): Promise<Given<Options>> 
 
 /** What a resumed run needs to know, wherever it is started. */
 function optionsOfRun({ resume, output, json, ...given }: Given<Options>): Given<Options> {
-  const { model, dataset } = given;
+  const { model, dataset, card_template } = given;
   return {
     ...given,
     ...(model === undefined ? {} : { model: resolve(model) }),
     ...(dataset === undefined ? {} : { dataset: resolve(dataset) }),
+    ...(card_template === undefined ? {} : { card_template: resolve(card_template) }),
   };
 }
+
+/** What the model card says of a run's options. */
+const optionsOnCard = (values: Values<Options>) => ({
+  dataset: basename(values.dataset),
+  epochs: values.max_steps === undefined ? values.epochs : undefined,
+  batch_size: values.batch_size,
+  gradient_accumulation_steps: values.gradient_accumulation_steps,
+  max_length: values.max_length,
+  learning_rate: values.learning_rate,
+  lr_scheduler_type: values.lr_scheduler_type,
+});
 
 function holdOut(
   all: readonly Example[],

@@ -130,6 +130,33 @@ test("a saved titan is trained on as it is, but for what is given", async () => 
   expect(await weightsIn(output("second"))).not.toEqual(await weightsIn(output("first")));
 });
 
+test("the model card tells how the run was, by a template of the user's own if there is one", async () => {
+  const { options, output, write } = await openRun();
+  const card = (name: string) => readFile(join(output(name), "README.md"), "utf8");
+  await tptt(["train", ...options, "--eval-samples", "2", "--output", output("ours")]);
+  const ours = await card("ours");
+  for (const row of [
+    "dataset | data.jsonl",
+    "examples | 8",
+    "steps | 4",
+    "batch size | 2",
+    "learning rate | 0.0005",
+  ])
+    expect(ours).toContain(`| ${row} |\n`);
+  expect(ours).toMatch(
+    /\| final training loss per token \| [\d.]+ \|\n\| held-out loss per token \| [\d.]+ \|\n/,
+  );
+  expect(ours).not.toContain("| epochs |");
+
+  const template = await write("card.md", "{{ model_id }}: {{ config.operator_mode }}, {{ steps }} steps");
+  await tptt(["train", ...options, "--card-template", template, "--output", output("theirs")]);
+  expect(await card("theirs")).toBe("theirs: delta_rule, 4 steps");
+  const missing = await tptt(["train", ...options, "--card-template", "none.md", "--output", output("none")]);
+  expect(missing.code).toBe(2);
+  expect(missing.stderr).toContain("none.md: is no file and no built-in template");
+  await expect(readdir(output("none"))).rejects.toThrow("ENOENT");
+});
+
 test("mu may rise along the sequence in training; the titan is left with one for all tokens", async () => {
   const { options, output } = await openRun();
   const ramp = ["--liza-callback-mode", "ramp", "--liza-transition-steps", "3", "--mag-weight", "0.7"];
