@@ -5,6 +5,7 @@ import { writeFileAtomic } from "../io/atomic-file.js";
 import { type JsonObject, readTextFileIfPresent } from "../io/json-file.js";
 import { type LazyTensor, streamSafetensors } from "../io/safetensors.js";
 import type { Tokenizer } from "../io/tokenizer.js";
+import { isFolder } from "./titan-folder.js";
 import type { TitanParts } from "./titan-parts.js";
 
 /** What a merged model is made from. */
@@ -30,9 +31,9 @@ export async function writeMerged(
   await mkdir(folder, { recursive: true });
   await streamSafetensors(join(folder, "model.safetensors"), mergedTensors(parts, params));
   await tokenizer?.save(folder);
-  const generation = basePath.endsWith(".gguf")
-    ? undefined
-    : await readTextFileIfPresent(join(basePath, "generation_config.json"));
+  const generation = (await isFolder(basePath))
+    ? await readTextFileIfPresent(join(basePath, "generation_config.json"))
+    : undefined;
   if (generation !== undefined) await writeFileAtomic(join(folder, "generation_config.json"), generation);
   await writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(inF32(baseConfig), null, 2)}\n`);
 }

@@ -83,7 +83,7 @@ export async function writePeftAdapter(
   if ((await readTextFileIfPresent(readme)) === undefined) await writeFileAtomic(readme, card(config));
   const fields = {
     ...lora,
-    base_model_name_or_path: config.baseModelName,
+    base_model_name_or_path: config.baseModelPath,
     inference_mode: true,
     target_modules: targetsFor(config.loraConfig.targetModules, updated, barePath),
   };

@@ -1,9 +1,13 @@
 import { cp, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { architectures } from "../../src/models/registry.js";
+import { lizaModes } from "../../src/train/liza-callback.js";
 import { fixtureFolder, temporaryFolder } from "../models/fixture.js";
 import { writeGguf } from "../models/gguf-fixture.js";
 import { openWorkspace, problems, tptt } from "./workspace.js";
+
+const modelTypes = architectures.flatMap(({ modelTypes }) => modelTypes);
 
 describe("usage", () => {
   test("--help and --version go to stdout", async () => {
@@ -97,7 +101,7 @@ describe("bad input is told in one line that names the place, and leaves nothing
     [
       "an unsupported architecture",
       spoilConfig({ model_type: "gpt9" }),
-      'base/config.json: model_type: is "gpt9", expected one of gemma3_text, llama, mistral; take a model of one of these families',
+      `base/config.json: model_type: is "gpt9", expected one of ${modelTypes.join(", ")}; take a model of one of these families`,
     ],
     [
       "a wrong field of config.json",
@@ -125,7 +129,7 @@ describe("bad input is told in one line that names the place, and leaves nothing
     [
       "an unknown schedule of mu",
       options("--liza-callback-mode", "slow"),
-      '--liza-callback-mode: is "slow"; Invalid option: expected one of "gradual"|"constant"|"cyclic"|"switch"',
+      `--liza-callback-mode: is "slow"; Invalid option: expected one of ${lizaModes.map((mode) => `"${mode}"`).join("|")}`,
     ],
     [
       "a length over the model's",
