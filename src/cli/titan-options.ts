@@ -8,6 +8,7 @@ import {
   type TpttConfig,
 } from "../tptt/config.js";
 import { projections } from "../tptt/inject.js";
+import { allLinear } from "../tptt/lora-targets.js";
 import type { FromPretrainedOptions } from "../tptt/tptt-model.js";
 import { count, share } from "./common-options.js";
 import { complete, defined, flag, flagOf, type Given, names } from "./options.js";
@@ -20,7 +21,9 @@ const loraOptions = {
   lora_dropout: z.number().min(0).lt(1).default(0).describe("chance that an input of an update is dropped"),
   lora_target_modules: names()
     .optional()
-    .describe("the linear layers that get one, by their names; without it, the attention projections"),
+    .describe(
+      "the linear layers that get one, by their names, or all-linear; without it, the attention projections",
+    ),
 };
 
 /** The operator's parts, for an operator that has no name. */
@@ -103,7 +106,7 @@ function trainingOf(given: Given<typeof titanOptions>, saved: TpttConfig | undef
         r: lora.lora_r,
         loraAlpha: lora.lora_alpha,
         loraDropout: lora.lora_dropout,
-        targetModules: lora.lora_target_modules,
+        targetModules: String(lora.lora_target_modules) === allLinear ? allLinear : lora.lora_target_modules,
       }),
     };
   }

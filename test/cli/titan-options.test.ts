@@ -79,3 +79,8 @@ test("without LoRA the named parameters are trained, by default the attention pr
     "--lora-r: is 0, but the model was saved with LoRA",
   );
 });
+
+test("all-linear is one word for all layers, not a layer's name", () => {
+  const options = toTpttOptions({ lora_target_modules: ["all-linear"] }, undefined);
+  expect(options.loraConfig).toMatchObject({ targetModules: "all-linear" });
+});
