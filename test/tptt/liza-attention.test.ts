@@ -105,7 +105,8 @@ const x = draw(Random.for(5, "x"), [length, hidden]) as Matrix;
 async function run(layer: Attention, mu: number): Promise<Tensor> {
   const { y } = await evaluate(
     ({ x, mu }) => {
-      if (layer instanceof LiZAttention && layer.memory_gate.magWeight !== 1) layer.memory_gate.magWeight = mu;
+      if (layer instanceof LiZAttention && layer.memory_gate.magWeight !== 1)
+        layer.memory_gate.magWeight = mu;
       return { y: layer.forward(x, new ForwardContext({ batch: 1, length })) };
     },
     { x: tensorOf([x]), mu: Tensor.scalar(mu) },
