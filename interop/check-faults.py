@@ -72,7 +72,7 @@ def operator_inputs(order=1, length=12, dim=8):
 
 
 @fault("The defaults `alpha_gate=\"1\"` and `trick=\"derivative\"` of TpttConfig are not known to the code",
-       "test/tptt/config.test.ts")
+       "test/tptt/config/config.test.ts")
 def defaults_fail():
     config = TpttConfig(base_model_config=llama().config)
     model, _ = get_tptt_model(llama(), config, recurrent_config=config.recurrent_config)
@@ -80,7 +80,7 @@ def defaults_fail():
 
 
 @fault("The output depends on the chunk size: inside a chunk no token sees what those before it wrote",
-       "test/tptt/delta-rule.test.ts")
+       "test/tptt/memory/delta-rule.test.ts")
 def chunk_dependent():
     inputs = operator_inputs()
     outputs = [LinearAttentionOp.chunk_delta_product_forward(*inputs, c, use_checkpoint=False)[0] for c in (12, 1)]
@@ -90,7 +90,7 @@ def chunk_dependent():
 
 
 @fault("The recurrent state in the cache is never used: its shape [B, H, D, D] is compared with [B, H, n, D, D]",
-       "test/tptt/decoder.test.ts")
+       "test/tptt/graphs/decoder.test.ts")
 def state_is_dropped():
     cache = LCache()
     torch.manual_seed(0)
@@ -105,7 +105,7 @@ def state_is_dropped():
 
 
 @fault("The linear cache is not emptied: a text begins with the last tokens of the one before",
-       "test/tptt/decoder.test.ts")
+       "test/tptt/graphs/decoder.test.ts")
 def cache_is_stale():
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=40, n_embd=16, n_layer=2, n_head=2, n_positions=16)
@@ -122,7 +122,7 @@ def cache_is_stale():
 
 
 @fault("Under transformers 4.56 Llama's layers are not told `use_cache`: the linear cache stays empty",
-       "test/tptt/decoder.test.ts")
+       "test/tptt/graphs/decoder.test.ts")
 def llama_has_no_cache():
     model, cache = get_tptt_model(llama(), llama().config, recurrent_config=MODES["delta_product"])
     model.eval()
@@ -132,13 +132,13 @@ def llama_has_no_cache():
     return "nothing is kept of 8 tokens"
 
 
-@fault("A mask for a single token, [B, 1], cannot be read", "test/tptt/linear-attention-mask.test.ts")
+@fault("A mask for a single token, [B, 1], cannot be read", "test/tptt/memory/linear-attention-mask.test.ts")
 def mask_of_one_token():
     layer = LinearAttention(16, 2, recurrent_config=MODES["delta_rule"])
     return raises(lambda: layer(torch.randn(2, 1, 16), attn_mask=torch.ones(2, 1)))
 
 
-@fault("Cached decoding gives other outputs than one pass over the text", "test/tptt/decoder.test.ts")
+@fault("Cached decoding gives other outputs than one pass over the text", "test/tptt/graphs/decoder.test.ts")
 def decoding_differs():
     torch.manual_seed(0)
     layer = LinearAttention(16, 2, recurrent_config=MODES["delta_rule"], linear_cache=LCache())
@@ -150,7 +150,7 @@ def decoding_differs():
     return f"outputs differ by {difference:.2f}"
 
 
-@fault("The derivative trick is applied to the gates: alpha and beta become negative", "test/tptt/linear-attention.test.ts")
+@fault("The derivative trick is applied to the gates: alpha and beta become negative", "test/tptt/memory/linear-attention.test.ts")
 def gates_become_negative():
     layer = LinearAttention(16, 2, recurrent_config=MODES["gated_delta_product"])
     x = torch.rand(1, 2, 5, 8)
@@ -161,7 +161,7 @@ def gates_become_negative():
 
 
 @fault("MemoryAsGate's dynamic mode cannot be made: one output channel in as many groups as there are inputs",
-       "test/tptt/memory-as-gate.test.ts")
+       "test/tptt/layer/memory-as-gate.test.ts")
 def dynamic_gate():
     return raises(lambda: MemoryAsGate(32, mode="dynamic"))
 
@@ -204,7 +204,7 @@ def sdpa_mask():
     return f"another sixth token changes the logits of the first by {difference:.4f} at mag_weight 0"
 
 
-@fault("from_pretrained ties every output head to the input embedding", "test/tptt/titan-folder.test.ts")
+@fault("from_pretrained ties every output head to the input embedding", "test/tptt/files/titan-folder.test.ts")
 def ties_heads():
     folder = tempfile.mkdtemp()
     plain = llama(tie_word_embeddings=False)
@@ -217,7 +217,7 @@ def ties_heads():
     return "the head of an untied Llama is its embedding"
 
 
-@fault("save_pretrained asks the hub for the config of the default base model", "test/tptt/titan-folder.test.ts")
+@fault("save_pretrained asks the hub for the config of the default base model", "test/tptt/files/titan-folder.test.ts")
 def asks_hub():
     folder = tempfile.mkdtemp()
     plain = llama()
@@ -253,14 +253,14 @@ def labels_for_encoders():
 
 
 @fault("`max_self_attn_length` cuts the hidden states, so a layer gives fewer tokens than it got",
-       "test/tptt/liza-attention.test.ts")
+       "test/tptt/layer/liza-attention.test.ts")
 def truncates_output():
     model, _ = get_tptt_model(llama(), llama().config, recurrent_config=MODES["delta_rule"], max_self_attn_length=4)
     return raises(lambda: model(input_ids=torch.ones(1, 9, dtype=torch.long)))
 
 
 @fault("Padding on the left changes the gates of the tokens after it: the pool reads padded keys",
-       "test/tptt/linear-attention.test.ts")
+       "test/tptt/memory/linear-attention.test.ts")
 def padding_changes_gates():
     torch.manual_seed(0)
     layer = LinearAttention(16, 2, recurrent_config=MODES["gated_delta_rule"], padding_side="left", max_chunk_size=1)
@@ -272,7 +272,7 @@ def padding_changes_gates():
     return f"outputs differ by {difference:.3f}"
 
 
-@fault("The pool's offset can lengthen or shorten its output", "test/tptt/pooling.test.ts")
+@fault("The pool's offset can lengthen or shorten its output", "test/tptt/memory/pooling.test.ts")
 def pool_changes_length():
     lengths = [CausalAvgPool1d(4, offset=offset)(torch.zeros(1, 6, 4)).shape[1] for offset in (1, -1)]
     assert lengths == [7, 5]

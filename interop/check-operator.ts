@@ -12,7 +12,7 @@ import {
   operatorResults,
   readTensors,
   runOperatorCase,
-} from "../test/tptt/operator-cases.js";
+} from "../test/tptt/memory/operator-cases.js";
 import { writeResults } from "./results.js";
 
 const [folder, results] = process.argv.slice(2);

@@ -24,7 +24,7 @@ import { architectureOf } from "../src/models/registry.js";
 import { initialTensors } from "../src/nn/init.js";
 import { nameParameters } from "../src/nn/module.js";
 import { Random } from "../src/random.js";
-import { TpttConfig } from "../src/tptt/config.js";
+import { TpttConfig } from "../src/tptt/config/config.js";
 import { TpttModel } from "../src/tptt/tptt-model.js";
 import { trainingArguments } from "../src/train/arguments.js";
 import { Trainer } from "../src/train/trainer.js";

@@ -63,10 +63,12 @@ export { Embedding, Linear } from "./nn/layers.js";
 export { Module } from "./nn/module.js";
 export { type FusedHeads, splitQkv } from "./nn/split-qkv.js";
 export { Random, type RandomState } from "./random.js";
-export { loadTpttSafetensors, saveTpttSafetensors } from "./tptt/adapter-file.js";
-export { truncateAttentionMask } from "./tptt/attention-mask.js";
-export type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./tptt/batch.js";
-export { CausalConv1d, type CausalConv1dOptions, type Conv1d, type PaddingMode } from "./tptt/causal-conv.js";
+export { truncateAttentionMask } from "./tptt/compat/attention-mask.js";
+export { convertSetsToLists } from "./tptt/compat/convert-sets-to-lists.js";
+export { describe } from "./tptt/compat/describe.js";
+export { matchDim } from "./tptt/compat/match-dim.js";
+export type { RetieOptions } from "./tptt/compat/retie.js";
+export { ensureStability, softClamp } from "./tptt/compat/stability.js";
 export {
   type Gate,
   type OperatorForm,
@@ -77,9 +79,25 @@ export {
   recurrentModes,
   TpttConfig,
   type TpttConfigOptions,
-} from "./tptt/config.js";
-export { convertSetsToLists } from "./tptt/convert-sets-to-lists.js";
-export type { Decoder } from "./tptt/decoder.js";
+} from "./tptt/config/config.js";
+export type { LoraConfig } from "./tptt/config/lora-config.js";
+export { getModelName, type ModelNameOptions } from "./tptt/config/model-name.js";
+export { loadTpttSafetensors, saveTpttSafetensors } from "./tptt/files/adapter-file.js";
+export { generateModelCard, renderTemplate, writeModelCard } from "./tptt/files/model-card.js";
+export type { TpttModelParts } from "./tptt/files/open-titan.js";
+export type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./tptt/graphs/batch.js";
+export type { Decoder } from "./tptt/graphs/decoder.js";
+export type { MemoryMode } from "./tptt/graphs/titan-parts.js";
+export { getTpttModel, type InjectionOptions, setTrainableParameters } from "./tptt/layer/inject.js";
+export { LiZAttention, type LiZAttentionOptions } from "./tptt/layer/liza-attention.js";
+export { MemoryAsGate, type MemoryAsGateOptions } from "./tptt/layer/memory-as-gate.js";
+export { extractLayerIdx, findEmbeddingLm } from "./tptt/layer/module-names.js";
+export {
+  CausalConv1d,
+  type CausalConv1dOptions,
+  type Conv1d,
+  type PaddingMode,
+} from "./tptt/memory/causal-conv.js";
 export {
   constructCausalForwardSolver,
   type DeltaProductChunks,
@@ -87,38 +105,25 @@ export {
   type DeltaProductOptions,
   getValidChunkSize,
   sequentialDeltaProductScan,
-} from "./tptt/delta-product-scan.js";
-export type { DeltaRuleInputs } from "./tptt/delta-rule.js";
-export { describe } from "./tptt/describe.js";
-export { ExactMemory } from "./tptt/exact-memory.js";
-export { getTpttModel, type InjectionOptions, setTrainableParameters } from "./tptt/inject.js";
-export { LCache, type LinearState } from "./tptt/lcache.js";
-export { LinearAttention, type LinearAttentionOptions } from "./tptt/linear-attention.js";
-export { applyLinearAttentionMask } from "./tptt/linear-attention-mask.js";
-export { LinearAttentionOp, type LinearAttentionOpOptions } from "./tptt/linear-attention-op.js";
-export type { LinearMemory, LinearMemoryOptions } from "./tptt/linear-memory.js";
-export { LiZAttention, type LiZAttentionOptions } from "./tptt/liza-attention.js";
-export type { LoraConfig } from "./tptt/lora-config.js";
-export { matchDim } from "./tptt/match-dim.js";
-export { MemoryAsGate, type MemoryAsGateOptions } from "./tptt/memory-as-gate.js";
-export { generateModelCard, renderTemplate, writeModelCard } from "./tptt/model-card.js";
-export { getModelName, type ModelNameOptions } from "./tptt/model-name.js";
-export { extractLayerIdx, findEmbeddingLm } from "./tptt/module-names.js";
-export type { TpttModelParts } from "./tptt/open-titan.js";
-export { CausalAvgPool1d, type CausalAvgPool1dOptions } from "./tptt/pooling.js";
-export { type OperatorInputs, ReferenceMemory } from "./tptt/reference-memory.js";
-export type { RetieOptions } from "./tptt/retie.js";
-export { ensureStability, softClamp } from "./tptt/stability.js";
-export type { Tailed } from "./tptt/tail.js";
-export type { MemoryMode } from "./tptt/titan-parts.js";
+} from "./tptt/memory/delta-product-scan.js";
+export type { DeltaRuleInputs } from "./tptt/memory/delta-rule.js";
+export { ExactMemory } from "./tptt/memory/exact-memory.js";
+export { LCache, type LinearState } from "./tptt/memory/lcache.js";
+export { LinearAttention, type LinearAttentionOptions } from "./tptt/memory/linear-attention.js";
+export { applyLinearAttentionMask } from "./tptt/memory/linear-attention-mask.js";
+export { LinearAttentionOp, type LinearAttentionOpOptions } from "./tptt/memory/linear-attention-op.js";
+export type { LinearMemory, LinearMemoryOptions } from "./tptt/memory/linear-memory.js";
+export { CausalAvgPool1d, type CausalAvgPool1dOptions } from "./tptt/memory/pooling.js";
+export { type OperatorInputs, ReferenceMemory } from "./tptt/memory/reference-memory.js";
+export type { Tailed } from "./tptt/memory/tail.js";
+export { unlinearActivation } from "./tptt/memory/unlinear-activation.js";
+export { type Trick, VirtualTokenExpander } from "./tptt/memory/virtual-token-expander.js";
 export {
   type FromPretrainedOptions,
   type GenerateOptions,
   TpttModel,
   type TrainingPassOptions,
 } from "./tptt/tptt-model.js";
-export { unlinearActivation } from "./tptt/unlinear-activation.js";
-export { type Trick, VirtualTokenExpander } from "./tptt/virtual-token-expander.js";
 export { type TrainingArguments, trainingArguments } from "./train/arguments.js";
 export type { Logs, TrainerCallback, TrainerControl, TrainerEvent, TrainerState } from "./train/callback.js";
 export { latestCheckpoint } from "./train/checkpoint-folder.js";

@@ -1,13 +1,13 @@
 import type { ModuleMap } from "./entry.js";
 
-const config = "test/tptt/config.test.ts";
-const card = "test/tptt/model-card.test.ts";
-const modelName = "test/tptt/model-name.test.ts";
+const config = "test/tptt/config/config.test.ts";
+const card = "test/tptt/files/model-card.test.ts";
+const modelName = "test/tptt/config/model-name.test.ts";
 
 export const configuration: ModuleMap<"configuration_tptt"> = {
   "configuration_tptt.convert_sets_to_lists": {
     ours: "convertSetsToLists",
-    test: "test/tptt/convert-sets-to-lists.test.ts",
+    test: "test/tptt/compat/convert-sets-to-lists.test.ts",
     arguments: { obj: { parameter: "value" } },
   },
   "configuration_tptt.TpttConfig": {

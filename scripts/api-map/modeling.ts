@@ -1,18 +1,18 @@
 import type { ModuleMap } from "./entry.js";
 
-const linearAttention = "test/tptt/linear-attention.test.ts";
-const inject = "test/tptt/inject.test.ts";
-const operator = "test/tptt/linear-attention-op.test.ts";
-const liza = "test/tptt/liza-attention.test.ts";
-const scan = "test/tptt/delta-product-scan.test.ts";
-const titanFolder = "test/tptt/titan-folder.test.ts";
+const linearAttention = "test/tptt/memory/linear-attention.test.ts";
+const inject = "test/tptt/layer/inject.test.ts";
+const operator = "test/tptt/memory/linear-attention-op.test.ts";
+const liza = "test/tptt/layer/liza-attention.test.ts";
+const scan = "test/tptt/memory/delta-product-scan.test.ts";
+const titanFolder = "test/tptt/files/titan-folder.test.ts";
 const model = "test/tptt/tptt-model.test.ts";
-const reference = "test/tptt/reference-memory.test.ts";
-const names = "test/tptt/module-names.test.ts";
-const stability = "test/tptt/stability.test.ts";
-const pooling = "test/tptt/pooling.test.ts";
-const convolution = "test/tptt/causal-conv.test.ts";
-const expander = "test/tptt/virtual-token-expander.test.ts";
+const reference = "test/tptt/memory/reference-memory.test.ts";
+const names = "test/tptt/layer/module-names.test.ts";
+const stability = "test/tptt/compat/stability.test.ts";
+const pooling = "test/tptt/memory/pooling.test.ts";
+const convolution = "test/tptt/memory/causal-conv.test.ts";
+const expander = "test/tptt/memory/virtual-token-expander.test.ts";
 
 const precision = { none: "the memory computes in float32" };
 const dtype = { none: "that of the input" };
@@ -173,12 +173,12 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
   },
   "modeling_tptt.MemoryAsGate": {
     ours: "MemoryAsGate",
-    test: "test/tptt/memory-as-gate.test.ts",
+    test: "test/tptt/layer/memory-as-gate.test.ts",
     arguments: { hidden_dim: "hiddenDim", mode: "mode", mag_ratio: "magRatio" },
   },
   "modeling_tptt.MemoryAsGate.forward": {
     ours: "MemoryAsGate.forward",
-    test: "test/tptt/memory-as-gate.test.ts",
+    test: "test/tptt/layer/memory-as-gate.test.ts",
     arguments: { hidden_states: { parameter: "x" } },
   },
   "modeling_tptt.LiZAttention": {
@@ -216,7 +216,7 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
   "modeling_tptt.LiZAttention.is_sliding": { ours: "LiZAttention.isSliding", test: inject },
   "modeling_tptt.load_tptt_safetensors": {
     ours: "loadTpttSafetensors",
-    test: "test/tptt/adapter-file.test.ts",
+    test: "test/tptt/files/adapter-file.test.ts",
     arguments: {
       repo_or_path: { parameter: "path" },
       model: { parameter: "parameters", note: "of the model; gives their values" },
@@ -250,7 +250,7 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
   },
   "modeling_tptt.save_tptt_safetensors": {
     ours: "saveTpttSafetensors",
-    test: "test/tptt/adapter-file.test.ts",
+    test: "test/tptt/files/adapter-file.test.ts",
     arguments: {
       model: { parameter: "tensors", note: "the trained weights by their paths in the model" },
       path: { parameter: "path" },
@@ -294,7 +294,7 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
   },
   "modeling_tptt.TpttModel.retie_lm_after_load": {
     ours: "TpttModel.retieLmAfterLoad",
-    test: "test/tptt/retie.test.ts",
+    test: "test/tptt/compat/retie.test.ts",
     arguments: { "**kwargs": { parameter: "options", note: "`tieWordEmbeddings`" } },
   },
   "modeling_tptt.TpttModel.from_pretrained": {
@@ -361,7 +361,7 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
   },
   "modeling_tptt.unlinear_activation": {
     ours: "unlinearActivation",
-    test: "test/tptt/unlinear-activation.test.ts",
+    test: "test/tptt/memory/unlinear-activation.test.ts",
     arguments: { x: { parameter: "x" }, scale: { parameter: "scale" } },
   },
   "modeling_tptt.extract_layer_idx": {
@@ -381,7 +381,7 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
   },
   "modeling_tptt.apply_linear_attention_mask": {
     ours: "applyLinearAttentionMask",
-    test: "test/tptt/linear-attention-mask.test.ts",
+    test: "test/tptt/memory/linear-attention-mask.test.ts",
     arguments: {
       attention_mask: { parameter: "attentionMask" },
       v: { parameter: "v" },
@@ -390,7 +390,7 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
   },
   "modeling_tptt.truncate_attention_mask": {
     ours: "truncateAttentionMask",
-    test: "test/tptt/attention-mask.test.ts",
+    test: "test/tptt/compat/attention-mask.test.ts",
     arguments: {
       hidden_states: { parameter: "hiddenStates" },
       attention_mask: { parameter: "attentionMask" },
@@ -417,7 +417,7 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
   },
   "modeling_tptt.match_dim": {
     ours: "matchDim",
-    test: "test/tptt/match-dim.test.ts",
+    test: "test/tptt/compat/match-dim.test.ts",
     arguments: {
       x: { parameter: "x" },
       dim: { parameter: "dim" },
@@ -440,7 +440,7 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
   },
   "modeling_tptt.describe": {
     ours: "describe",
-    test: "test/tptt/describe.test.ts",
+    test: "test/tptt/compat/describe.test.ts",
     arguments: { x: { parameter: "x" }, name: { parameter: "name" } },
   },
 };

@@ -1,5 +1,5 @@
 import { InputError } from "../errors.js";
-import { readSavedConfig } from "../tptt/open-titan.js";
+import { readSavedConfig } from "../tptt/files/open-titan.js";
 import { TpttModel } from "../tptt/tptt-model.js";
 import { flagOf } from "./options.js";
 

@@ -6,9 +6,9 @@ import {
   operatorForms,
   recurrentModes,
   type TpttConfig,
-} from "../tptt/config.js";
-import { projections } from "../tptt/inject.js";
-import { allLinear } from "../tptt/lora-targets.js";
+} from "../tptt/config/config.js";
+import { allLinear } from "../tptt/config/lora-targets.js";
+import { projections } from "../tptt/layer/inject.js";
 import type { FromPretrainedOptions } from "../tptt/tptt-model.js";
 import { count, share } from "./common-options.js";
 import { complete, defined, flag, flagOf, type Given, names } from "./options.js";

@@ -3,7 +3,7 @@ import { type FactsText, factsText } from "../data/facts.js";
 import { ignoreIndex } from "../data/ignore-index.js";
 import type { Tensor } from "../engine/index.js";
 import type { Random } from "../random.js";
-import type { ForwardInputs } from "../tptt/batch.js";
+import type { ForwardInputs } from "../tptt/graphs/batch.js";
 import { ExactMatchMeter, type ExactMatchSummary } from "./metrics.js";
 
 /** Questions of like distance from their facts. */

@@ -5,7 +5,7 @@ import { generateTokens } from "../generate/generate.js";
 import { createTokenSampler } from "../generate/sampling.js";
 import type { Tokenizer } from "../io/tokenizer.js";
 import { Random } from "../random.js";
-import type { Decoder } from "./decoder.js";
+import type { Decoder } from "./graphs/decoder.js";
 
 /** How a text is continued. Those of {@link DiffusionSchedule} are for models that write by diffusion. */
 export interface GenerateOptions extends DiffusionSchedule {

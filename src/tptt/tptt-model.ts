@@ -8,7 +8,13 @@ import { initialTensors } from "../nn/init.js";
 import { LoraLinear } from "../nn/lora.js";
 import { nameParameters } from "../nn/module.js";
 import { Random } from "../random.js";
-import { loadTpttSafetensors } from "./adapter-file.js";
+import { type RetieOptions, retieHead } from "./compat/retie.js";
+import type { TpttConfig } from "./config/config.js";
+import { loadTpttSafetensors } from "./files/adapter-file.js";
+import { writeMerged } from "./files/merge.js";
+import { type FromPretrainedOptions, openTitan, type TpttModelParts } from "./files/open-titan.js";
+import { writePeftAdapter } from "./files/peft-adapter.js";
+import { writeTitan } from "./files/titan-folder.js";
 import {
   countTargets,
   type EncodeInputs,
@@ -16,17 +22,10 @@ import {
   type ForwardInputs,
   isRightPadded,
   type LabeledInputs,
-} from "./batch.js";
-import type { TpttConfig } from "./config.js";
-import { Decoder } from "./decoder.js";
-import { compileEncoding, mainInput } from "./encoder-graphs.js";
-import { GraphCache } from "./graph-cache.js";
-import { getTpttModel, setTrainableParameters } from "./inject.js";
-import { injectLora } from "./inject-lora.js";
-import { writeMerged } from "./merge.js";
-import { type FromPretrainedOptions, openTitan, type TpttModelParts } from "./open-titan.js";
-import { writePeftAdapter } from "./peft-adapter.js";
-import { type RetieOptions, retieHead } from "./retie.js";
+} from "./graphs/batch.js";
+import { Decoder } from "./graphs/decoder.js";
+import { compileEncoding, mainInput } from "./graphs/encoder-graphs.js";
+import { GraphCache } from "./graphs/graph-cache.js";
 import {
   compileLogits,
   compileLoss,
@@ -34,13 +33,14 @@ import {
   lossAndGradBytes,
   type SequenceShape,
   type TrainingShape,
-} from "./sequence-graphs.js";
+} from "./graphs/sequence-graphs.js";
+import { longestSequence, type MemoryMode, type TitanParts } from "./graphs/titan-parts.js";
+import { getTpttModel, setTrainableParameters } from "./layer/inject.js";
+import { injectLora } from "./layer/inject-lora.js";
 import { type GenerateOptions, streamText } from "./text-generation.js";
-import { writeTitan } from "./titan-folder.js";
-import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
 
-export type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./batch.js";
-export type { FromPretrainedOptions, TpttModelParts } from "./open-titan.js";
+export type { FromPretrainedOptions, TpttModelParts } from "./files/open-titan.js";
+export type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./graphs/batch.js";
 export type { GenerateOptions } from "./text-generation.js";
 
 /** Options of {@link TpttModel.lossAndGrad}. */

@@ -9,7 +9,7 @@ import { readJsonFile } from "../io/json-file.js";
 import { writeSafetensors } from "../io/safetensors.js";
 import { parseWith } from "../io/validate.js";
 import { openSafetensors } from "../io/weight-source.js";
-import { adapterFile } from "../tptt/adapter-file.js";
+import { adapterFile } from "../tptt/files/adapter-file.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import type { TrainerState } from "./callback.js";
 import type { AdamWState } from "./optimizer.js";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { openWorkspace, problems } from "./workspace.js";
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const main = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
 /** Starts the command as a process of its own. */
 function start(...args: string[]): ChildProcess {

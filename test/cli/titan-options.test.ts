@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { toTpttOptions } from "../../src/cli/titan-options.js";
-import { TpttConfig } from "../../src/tptt/config.js";
+import { TpttConfig } from "../../src/tptt/config/config.js";
 
 test("a base model gets the command's defaults", () => {
   expect(toTpttOptions({}, undefined)).toEqual({

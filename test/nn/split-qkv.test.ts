@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Parameter } from "../../src/engine/index.js";
 import { type FusedHeads, splitQkv } from "../../src/nn/split-qkv.js";
-import { evaluate, tensorOf } from "../tptt/run.js";
+import { evaluate, tensorOf } from "../tptt/memory/run.js";
 
 test("queries, keys and values lie behind each other, heads counted by the layer", async () => {
   const heads = { numHeads: 3, numKeyValueHeads: 1, headDim: 2 };

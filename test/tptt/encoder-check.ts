@@ -1,7 +1,7 @@
 import { Tensor } from "../../src/engine/index.js";
-import type { EncodeInputs, Encoding } from "../../src/tptt/batch.js";
-import type { RecurrentConfig } from "../../src/tptt/config.js";
-import { getTpttModel } from "../../src/tptt/inject.js";
+import type { RecurrentConfig } from "../../src/tptt/config/config.js";
+import type { EncodeInputs, Encoding } from "../../src/tptt/graphs/batch.js";
+import { getTpttModel } from "../../src/tptt/layer/inject.js";
 import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";
 import { adaptersOf, addAdapters, runWeighed } from "../models/encoder-run.js";
 import { type Fixture, fixtureFolder, openFixture } from "../models/fixture.js";

@@ -5,7 +5,7 @@ import { ForwardContext } from "../../src/nn/forward-context.js";
 import { Random } from "../../src/random.js";
 import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";
 import { openFixture, temporaryFolder } from "../models/fixture.js";
-import { expectClose } from "./run.js";
+import { expectClose } from "./memory/run.js";
 import { openTitan, randomIds, randomizeParams, rows, vocabSize } from "./titan.js";
 
 const deltaRule = { operatorMode: "delta_rule" } as const;

@@ -1,0 +1,353 @@
+import { z } from "zod";
+import type { JsonObject } from "../../io/json-file.js";
+import { parseWith } from "../../io/validate.js";
+import { positiveInt } from "../../models/config-fields.js";
+import type { Trick } from "../memory/virtual-token-expander.js";
+import { type LoraConfig, loraSchema } from "./lora-config.js";
+import { getModelName } from "./model-name.js";
+
+/** What a gate is made of: `k` keys, `v` values, `kv` both, `c` a constant (1 for alpha, 0.5 for beta). */
+export type Gate = "k" | "v" | "kv" | "c";
+
+/** The linear attention operator, in the paper's terms. */
+export interface RecurrentConfig {
+  /** Virtual tokens of a token: Householder steps. */
+  readonly order: number;
+  /** The forget gate. */
+  readonly alphaGate: Gate;
+  /** The write gate. */
+  readonly betaGate: Gate;
+  /** False: a non-linear memory. */
+  readonly linear: boolean;
+  readonly trick: Trick;
+}
+
+const mode = (changes: Partial<RecurrentConfig>): RecurrentConfig => ({
+  order: 1,
+  alphaGate: "c",
+  betaGate: "k",
+  linear: true,
+  trick: "dt",
+  ...changes,
+});
+
+/** The named operators. */
+export const recurrentModes = {
+  delta_rule: mode({}),
+  gated_delta_rule: mode({ alphaGate: "k" }),
+  delta_rule_v: mode({ betaGate: "v" }),
+  delta_rule_kv: mode({ betaGate: "kv" }),
+  delta_rule_gelu: mode({ linear: false }),
+  delta_product: mode({ order: 2 }),
+  gated_delta_product: mode({ order: 2, alphaGate: "k" }),
+  delta_product_r: mode({ order: 2, trick: "rot" }),
+  delta_product_c: mode({ order: 2, trick: "rdt" }),
+} as const satisfies Record<string, RecurrentConfig>;
+
+/** Name of an operator. */
+export type OperatorMode = keyof typeof recurrentModes;
+
+/**
+ * How the memory computes: `exact`, the delta rule, the same for every chunk size and split of a sequence; or
+ * `tptt-0.12`, what the Python package of that version computes, for titans that it trained.
+ */
+export const operatorForms = ["exact", "tptt-0.12"] as const;
+
+/** One of {@link operatorForms}. */
+export type OperatorForm = (typeof operatorForms)[number];
+
+/** The pool that gates are made with. */
+export interface PoolingConfig {
+  /** The mean over tokens t, t + 1 and t + 2 of tptt 0.12.0, in place of t, t - 1 and t - 2. Default false. */
+  readonly lookahead?: boolean;
+}
+
+/** Python's spellings that its own code does not know. */
+const aliases: Readonly<Record<string, string>> = {
+  "1": "c",
+  derivative: "dt",
+  rotative: "rot",
+  combined: "rdt",
+};
+const aliased = <T extends string>(values: readonly [T, ...T[]]) =>
+  z.preprocess((x) => (typeof x === "string" ? (aliases[x] ?? x) : x), z.enum(values));
+const gate = aliased(["k", "v", "kv", "c"]);
+
+/** Where mu, the memory's share, comes from: `constant` is a number, `dynamic` is learned for each token. */
+export const magModes = ["constant", "dynamic"] as const;
+
+/** One of {@link magModes}. */
+export type MagMode = (typeof magModes)[number];
+
+/** How attention layers are called in the families that we know. */
+export const attentionNames: readonly string[] = ["attn", "self_attn", "attention"];
+
+const recurrentSchema = z.object({
+  order: positiveInt.max(8, "expected at most 8 virtual tokens").default(1),
+  alpha_gate: gate.default("c"),
+  beta_gate: gate.default("k"),
+  linear: z.boolean().default(true),
+  trick: aliased(["dt", "rot", "rdt", "cte"]).default("dt"),
+});
+
+const poolings = "expected { lookahead: true }, or 0.12.0's offsets 0, 1, 2 or 0, -1, -2 with mode replicate";
+const poolingSchema = z
+  .strictObject(
+    { lookahead: z.boolean(), offsets: z.array(z.number()), mode: z.literal("replicate") },
+    poolings,
+  )
+  .partial()
+  .refine(({ offsets }) => !offsets || ["0,1,2", "0,-1,-2"].includes(String(offsets)), poolings)
+  .transform(({ lookahead = false, offsets }) => ({ lookahead: offsets ? offsets[1] === 1 : lookahead }));
+
+const schema = z
+  .object({
+    base_model_name: z.string().default("google/gemma-3-270m"),
+    base_model_subfolder: z.string().nullish(),
+    name_or_path: z.string().nullish(),
+    model_task: z.string().nullish(),
+    target_modules_names: z.array(z.string()).nullish(),
+    operator_mode: z.enum(Object.keys(recurrentModes) as [OperatorMode, ...OperatorMode[]]).nullish(),
+    ...recurrentSchema.shape,
+    recurrent_config: recurrentSchema.nullish(),
+    max_self_attn_length: positiveInt.nullish(),
+    base_scale_attn: z.boolean().default(false),
+    mag_weight: z.number().min(0).max(1).default(0.5),
+    mag_mode: z.enum(magModes).default("constant"),
+    cross_gate: z.boolean().default(false),
+    max_chunk_size: positiveInt.default(64),
+    lora_config: loraSchema.nullish(),
+    padding_side: z.enum(["left", "right"]).nullish(),
+    bidirectional: z.boolean().default(false),
+    disable_linear_attn: z.boolean().default(false),
+    operator_form: z.enum(operatorForms).default("exact"),
+    pooling_config: poolingSchema.nullish(),
+    linear_precision: z
+      .literal("float32", "expected float32: the memory computes in single precision")
+      .default("float32"),
+    use_linear_checkpoint: z.boolean().nullish(),
+  })
+  .loose()
+  .refine((c) => c.operator_form === "tptt-0.12" || !c.pooling_config?.lookahead, {
+    path: ["pooling_config"],
+    error: "expected no lookahead: a mean over later tokens needs operator_form tptt-0.12",
+  });
+
+/** Options of {@link TpttConfig}; the defaults are those of Python. */
+export interface TpttConfigOptions {
+  readonly baseModelName?: string;
+  /** The folder inside the base model's that holds its files. */
+  readonly baseModelSubfolder?: string;
+  /** Where the titan lies for Python, which looks for its weights there. Default: `Titans-` and the base model's name. */
+  readonly nameOrPath?: string;
+  /** `causal_lm`, or anything else for a model without its output head. Default: what the base model can do. */
+  readonly modelTask?: string;
+  readonly targetModulesNames?: readonly string[];
+  /** A named operator; without it the five fields of {@link RecurrentConfig} say what it is. */
+  readonly operatorMode?: OperatorMode;
+  readonly order?: number;
+  readonly alphaGate?: Gate;
+  readonly betaGate?: Gate;
+  readonly linear?: boolean;
+  readonly trick?: Trick;
+  readonly maxSelfAttnLength?: number;
+  readonly baseScaleAttn?: boolean;
+  readonly magWeight?: number;
+  readonly magMode?: MagMode;
+  readonly crossGate?: boolean;
+  readonly maxChunkSize?: number;
+  readonly loraConfig?: Partial<LoraConfig>;
+  readonly paddingSide?: "left" | "right";
+  readonly bidirectional?: boolean;
+  /** Leaves the memories out: the base model, with LoRA if there is one. */
+  readonly disableLinearAttn?: boolean;
+  /** Default `exact`. */
+  readonly operatorForm?: OperatorForm;
+  /** Lookahead is for the form `tptt-0.12` alone. */
+  readonly poolingConfig?: PoolingConfig;
+  /**
+   * Training computes each memory again in the backward pass rather than keeping what it needs: less memory, more
+   * time. Default false. Without effect beside the checkpointing of whole layers, which does it already.
+   */
+  readonly useLinearCheckpoint?: boolean;
+}
+
+/**
+ * The configuration of a titan: the method's own fields. The base model's config is kept beside them, under the same
+ * roof on disk, as Python does.
+ */
+export class TpttConfig {
+  /** The named operators. */
+  static readonly RECURRENT_MODES = recurrentModes;
+  readonly modelType = "tptt";
+  /** A hub name, or the path of a folder or GGUF file. */
+  readonly baseModelName: string;
+  /** The folder inside the base model's that holds its files. */
+  readonly baseModelSubfolder: string | undefined;
+  /** Where the titan lies for Python. */
+  readonly nameOrPath: string;
+  /** `causal_lm` predicts tokens; anything else gives hidden states only. Undefined: what the base model can do. */
+  readonly modelTask: string | undefined;
+  /** Ends of the paths of the attention layers that get a memory. */
+  readonly targetModulesNames: readonly string[];
+  readonly operatorMode: OperatorMode | undefined;
+  readonly recurrentConfig: RecurrentConfig;
+  readonly maxSelfAttnLength: number | undefined;
+  readonly baseScaleAttn: boolean;
+  /** mu, the memory's share, 0..1. */
+  readonly magWeight: number;
+  /** `dynamic`: mu is learned for each token, and magWeight is not used. */
+  readonly magMode: MagMode;
+  readonly crossGate: boolean;
+  readonly maxChunkSize: number;
+  readonly loraConfig: LoraConfig | undefined;
+  readonly paddingSide: "left" | "right";
+  readonly bidirectional: boolean;
+  readonly disableLinearAttn: boolean;
+  readonly operatorForm: OperatorForm;
+  readonly poolingConfig: PoolingConfig;
+  readonly useLinearCheckpoint: boolean;
+  /** The fields as they were given, unknown ones included: they are written back. */
+  readonly fields: JsonObject;
+
+  private constructor(fields: z.output<typeof schema>, given: JsonObject) {
+    this.baseModelName = fields.base_model_name;
+    this.baseModelSubfolder = fields.base_model_subfolder ?? undefined;
+    this.nameOrPath = fields.name_or_path ?? `Titans-${this.baseModelName.replace(/^.*?\//, "")}`;
+    this.modelTask = fields.model_task ?? undefined;
+    this.targetModulesNames = fields.target_modules_names ?? attentionNames;
+    this.operatorMode = fields.operator_mode ?? undefined;
+    const r = fields.recurrent_config ?? fields;
+    this.recurrentConfig = this.operatorMode
+      ? recurrentModes[this.operatorMode]
+      : { order: r.order, alphaGate: r.alpha_gate, betaGate: r.beta_gate, linear: r.linear, trick: r.trick };
+    this.maxSelfAttnLength = fields.max_self_attn_length ?? undefined;
+    this.baseScaleAttn = fields.base_scale_attn;
+    this.magWeight = fields.mag_weight;
+    this.magMode = fields.mag_mode;
+    this.crossGate = fields.cross_gate;
+    this.maxChunkSize = fields.max_chunk_size;
+    this.loraConfig = fields.lora_config ?? undefined;
+    this.paddingSide = fields.padding_side ?? "right";
+    this.bidirectional = fields.bidirectional;
+    this.disableLinearAttn = fields.disable_linear_attn;
+    this.operatorForm = fields.operator_form;
+    this.poolingConfig = { lookahead: fields.pooling_config?.lookahead ?? false };
+    this.useLinearCheckpoint = fields.use_linear_checkpoint ?? false;
+    this.fields = given;
+  }
+
+  /**
+   * Reads the fields of a config.json.
+   * @param where the file (or option) that they come from, for errors.
+   * @throws InputError naming the field that is wrong.
+   */
+  static parse(fields: JsonObject, where: string): TpttConfig {
+    return new TpttConfig(parseWith(schema, fields, where), fields);
+  }
+
+  /** @throws InputError naming the option that is wrong. */
+  static from(options: TpttConfigOptions): TpttConfig {
+    return TpttConfig.parse(snakeCase(options) as JsonObject, "TpttConfig");
+  }
+
+  /** Where the base model's files are. */
+  get baseModelPath(): string {
+    const { baseModelName, baseModelSubfolder } = this;
+    return baseModelSubfolder === undefined ? baseModelName : `${baseModelName}/${baseModelSubfolder}`;
+  }
+
+  /** A name that says how the titan is made, with today's date: that of {@link getModelName}. */
+  get modelVariant(): string {
+    const { loraConfig, crossGate, bidirectional, recurrentConfig } = this;
+    return getModelName({ lora: loraConfig !== undefined, crossGate, bidirectional, ...recurrentConfig });
+  }
+
+  /** The same configuration with some options changed. */
+  with(options: TpttConfigOptions): TpttConfig {
+    const changes = snakeCase(options) as JsonObject;
+    const fields = { ...this.fields, ...changes };
+    if (changes.lora_config && this.loraConfig) {
+      fields.lora_config = {
+        ...(this.fields.lora_config as JsonObject),
+        ...(changes.lora_config as JsonObject),
+      };
+    }
+    const operator = Object.entries(changes).filter(([name]) => name in recurrentSchema.shape);
+    if (operator.length > 0) {
+      fields.recurrent_config = { ...recurrentFields(this.recurrentConfig), ...Object.fromEntries(operator) };
+      fields.operator_mode = changes.operator_mode;
+    }
+    return TpttConfig.parse(fields, "TpttConfig");
+  }
+
+  /** The fields as they are written to `config.json`, over those of the base model. */
+  toJson(baseConfig: JsonObject): JsonObject {
+    const { loraConfig: lora } = this;
+    return {
+      ...baseConfig,
+      ...this.fields,
+      model_type: this.modelType,
+      base_model_type: baseConfig.base_model_type ?? baseConfig.model_type,
+      architectures: ["TpttModel"],
+      // Python would run another operator than the exact one.
+      auto_map: this.operatorForm === "exact" ? undefined : pythonClasses,
+      base_model_name: this.baseModelName,
+      ...(this.modelTask === undefined ? {} : { model_task: this.modelTask }),
+      target_modules_names: this.targetModulesNames,
+      operator_mode: this.operatorMode ?? null,
+      operator_form: this.operatorForm,
+      recurrent_config: recurrentFields(this.recurrentConfig),
+      max_self_attn_length: this.maxSelfAttnLength ?? null,
+      base_scale_attn: this.baseScaleAttn,
+      mag_weight: this.magWeight,
+      mag_mode: this.magMode,
+      cross_gate: this.crossGate,
+      max_chunk_size: this.maxChunkSize,
+      padding_side: this.paddingSide,
+      bidirectional: this.bidirectional,
+      disable_linear_attn: this.disableLinearAttn,
+      lora_config: lora
+        ? {
+            ...(this.fields.lora_config as JsonObject),
+            peft_type: "LORA",
+            task_type: (this.modelTask ?? "causal_lm") === "causal_lm" ? "CAUSAL_LM" : "FEATURE_EXTRACTION",
+            r: lora.r,
+            lora_alpha: lora.loraAlpha,
+            lora_dropout: lora.loraDropout,
+            target_modules: lora.targetModules ?? null,
+            bias: "none",
+          }
+        : null,
+    };
+  }
+}
+
+/** Where transformers finds the classes of Python's package. */
+const pythonClasses = {
+  AutoConfig: "configuration_tptt.TpttConfig",
+  AutoModelForCausalLM: "modeling_tptt.TpttModel",
+};
+
+/** The operator's fields as they are on disk. */
+const recurrentFields = ({ order, alphaGate, betaGate, linear, trick }: RecurrentConfig) => ({
+  order,
+  alpha_gate: alphaGate,
+  beta_gate: betaGate,
+  linear,
+  trick,
+});
+
+/** Options whose own keys are no names of options. */
+const verbatim = new Set(["rankPattern", "alphaPattern"]);
+
+/** Options in camelCase as the fields that they are on disk. */
+function snakeCase(value: unknown): unknown {
+  if (Array.isArray(value) || typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
+      verbatim.has(key) ? item : snakeCase(item),
+    ]),
+  );
+}

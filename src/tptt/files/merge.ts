@@ -1,0 +1,67 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Params, Tensor } from "../../engine/index.js";
+import { writeFileAtomic } from "../../io/atomic-file.js";
+import { type JsonObject, readTextFileIfPresent } from "../../io/json-file.js";
+import { type LazyTensor, streamSafetensors } from "../../io/safetensors.js";
+import type { Tokenizer } from "../../io/tokenizer.js";
+import type { TitanParts } from "../graphs/titan-parts.js";
+import { isFolder } from "./titan-folder.js";
+
+/** What a merged model is made from. */
+export interface MergeSource {
+  readonly parts: TitanParts;
+  /** The trained weights by name. */
+  readonly params: Params;
+  /** The base model's folder or GGUF file. */
+  readonly basePath: string;
+  /** The base model's config in Hugging Face's form. */
+  readonly baseConfig: JsonObject;
+  readonly tokenizer: Tokenizer | undefined;
+}
+
+/**
+ * Writes a model in Hugging Face form, f32, with what was trained in its weights: W + scaling * B A. Memories have no
+ * place in it. At most two tensors are in memory at a time; the config comes last.
+ */
+export async function writeMerged(
+  folder: string,
+  { parts, params, basePath, baseConfig, tokenizer }: MergeSource,
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await streamSafetensors(join(folder, "model.safetensors"), mergedTensors(parts, params));
+  await tokenizer?.save(folder);
+  const generation = (await isFolder(basePath))
+    ? await readTextFileIfPresent(join(basePath, "generation_config.json"))
+    : undefined;
+  if (generation !== undefined) await writeFileAtomic(join(folder, "generation_config.json"), generation);
+  await writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(inF32(baseConfig), null, 2)}\n`);
+}
+
+/** The config says what the weights are stored as, under the name that its writer knew. */
+function inF32(config: JsonObject): JsonObject {
+  const given = ["dtype", "torch_dtype"].filter((name) => name in config);
+  return {
+    ...config,
+    ...Object.fromEntries((given.length > 0 ? given : ["dtype"]).map((name) => [name, "float32"])),
+  };
+}
+
+/** The base model's parameters with the updates in them, by name. */
+function mergedTensors({ base, lora, frozen }: TitanParts, params: Params): Map<string, LazyTensor> {
+  const updates = new Map(lora.map((layer) => [layer.weight, layer]));
+  const tensors = new Map<string, LazyTensor>();
+  for (const [, parameter] of base.namedParameters()) {
+    const { name, dtype, shape } = parameter;
+    if (!frozen.has(name)) continue;
+    const read = async (): Promise<Tensor> => {
+      const weight = params[name] ?? (await frozen.read(name));
+      const layer = updates.get(parameter);
+      return layer
+        ? layer.merge(weight, params[layer.lora_A.weight.name]!, params[layer.lora_B.weight.name]!)
+        : weight;
+    };
+    tensors.set(name, { dtype, shape, read });
+  }
+  return tensors;
+}

@@ -1,0 +1,118 @@
+import { join, resolve } from "node:path";
+import type { FrozenWeights } from "../../engine/index.js";
+import { InputError } from "../../errors.js";
+import type { JsonObject } from "../../io/json-file.js";
+import type { Tokenizer } from "../../io/tokenizer.js";
+import type { Backbone } from "../../models/backbone.js";
+import { openCheckpoint } from "../../models/checkpoint.js";
+import { TpttConfig, type TpttConfigOptions } from "../config/config.js";
+import { adapterFile, type TrainedNames, trainedNames } from "./adapter-file.js";
+import { readPeftConfig } from "./peft-adapter.js";
+import { locateBase, readTitanConfig } from "./titan-folder.js";
+
+/** Options of TpttModel.fromPretrained: those of {@link TpttConfig}, and how the model is put up. */
+export interface FromPretrainedOptions extends TpttConfigOptions {
+  /** Seed of the first LoRA weights; default 0. */
+  readonly seed?: number;
+  /**
+   * Parts of the names of base parameters that are trained themselves, from their pretrained values: full fine-tuning,
+   * in place of LoRA. None by default.
+   */
+  readonly trainableParameters?: readonly string[];
+}
+
+/** What a titan is made from. */
+export interface TpttModelParts {
+  readonly config: TpttConfig;
+  /** The base model's config in Hugging Face's form. */
+  readonly baseConfig: JsonObject;
+  /** The base model, its parameters named. The titan takes it over. */
+  readonly base: Backbone;
+  /** The base model's weights. */
+  readonly frozen: FrozenWeights;
+  readonly tokenizer?: Tokenizer | undefined;
+  /** Tokens that end a text. */
+  readonly eosTokenIds?: readonly number[];
+  /** Parts of the names of base parameters that are trained themselves; none by default. */
+  readonly trainableParameters?: readonly string[];
+}
+
+/** A titan on disk, opened. */
+export interface OpenedTitan {
+  readonly parts: TpttModelParts;
+  /** The file of its trained weights; undefined when there are none yet. */
+  readonly trained: string | undefined;
+}
+
+/**
+ * Reads the config of a saved titan, or of a PEFT adapter as a titan whose memories are left out.
+ *
+ * @returns undefined when the path is a base model.
+ * @throws InputError naming the field that is wrong.
+ */
+export async function readSavedConfig(path: string): Promise<TpttConfig | undefined> {
+  return (await readTitanConfig(path)) ?? (await readPeftConfig(path));
+}
+
+/**
+ * Opens a base model, a saved titan or a PEFT adapter, with the base model that it belongs to.
+ *
+ * @throws InputError naming the file and field, or the option, that is wrong.
+ */
+export async function openTitan(
+  path: string,
+  { trainableParameters, ...options }: FromPretrainedOptions,
+): Promise<OpenedTitan> {
+  const saved = await readSavedConfig(path);
+  if (!saved) {
+    const config = TpttConfig.from({ ...options, baseModelName: resolve(path) });
+    if (trainableParameters && config.loraConfig) {
+      throw new InputError(
+        "trainable",
+        "is given beside LoRA; name whole modules in its modules_to_save, or leave LoRA out",
+      );
+    }
+    return { parts: await openBase(config, trainableParameters), trained: undefined };
+  }
+  if (trainableParameters) {
+    throw new InputError("trainable", `is given, but ${path} trains what it was made to train; leave it out`);
+  }
+  const trained = join(path, adapterFile);
+  const names = await trainedNames(trained);
+  if (names.parameters.length > 0 && options.loraConfig && !saved.loraConfig) {
+    throw new InputError(
+      "lora_r",
+      `is given, but ${path} was trained in full; go on without LoRA, or merge it first`,
+    );
+  }
+  const baseModelName = await locateBase(saved, path);
+  const config = withTargets(saved.with({ ...memoriesOf(saved, options), ...options, baseModelName }), names);
+  return { parts: await openBase(config, config.loraConfig ? undefined : names.parameters), trained };
+}
+
+/** A memory that was left out comes back when its operator is named. */
+const memoriesOf = (saved: TpttConfig, options: TpttConfigOptions): TpttConfigOptions =>
+  ["operatorMode", "order", "alphaGate", "betaGate", "linear", "trick"].some((name) => name in options)
+    ? { disableLinearAttn: false }
+    : { disableLinearAttn: saved.disableLinearAttn };
+
+/** Without targets PEFT has defaults of its own for every family: the file knows which layers they were. */
+const withTargets = (config: TpttConfig, { updated }: TrainedNames): TpttConfig =>
+  config.loraConfig && config.loraConfig.targetModules === undefined && updated.length > 0
+    ? config.with({ loraConfig: { targetModules: updated } })
+    : config;
+
+async function openBase(
+  config: TpttConfig,
+  trainableParameters: readonly string[] = [],
+): Promise<TpttModelParts> {
+  const checkpoint = await openCheckpoint(config.baseModelPath);
+  try {
+    const { config: baseConfig, model: base, eosTokenIds } = checkpoint;
+    const tokenizer = await checkpoint.tokenizer();
+    const frozen = await checkpoint.load();
+    return { config, baseConfig, base, frozen, tokenizer, eosTokenIds, trainableParameters };
+  } finally {
+    await checkpoint.close();
+  }
+}

@@ -1,0 +1,103 @@
+import { mkdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Tensor } from "../../engine/index.js";
+import { InputError } from "../../errors.js";
+import { writeFileAtomic } from "../../io/atomic-file.js";
+import { type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../../io/json-file.js";
+import { writeSafetensors } from "../../io/safetensors.js";
+import { parseWith } from "../../io/validate.js";
+import { TpttConfig } from "../config/config.js";
+import { loraSchema } from "../config/lora-config.js";
+import { barePath, targetsFor } from "../config/lora-targets.js";
+import { adapterFile } from "./adapter-file.js";
+import { isFolder } from "./titan-folder.js";
+
+/** PEFT's config, inside an adapter's folder. */
+const configFile = "adapter_config.json";
+
+/**
+ * Reads the config of a PEFT adapter as that of a titan whose memories are left out.
+ *
+ * @returns undefined when the path is no adapter's folder.
+ * @throws InputError naming the field that is wrong or cannot be honoured.
+ */
+export async function readPeftConfig(path: string): Promise<TpttConfig | undefined> {
+  if (!(await isFolder(path))) return undefined;
+  const where = join(path, configFile);
+  const fields = await readJsonFileIfPresent(where);
+  if (!fields) return undefined;
+  const { base_model_name_or_path: base, ...lora } = fields;
+  parseWith(loraSchema, lora, where);
+  if (typeof base !== "string" || base === "") {
+    throw new InputError(
+      `${where}: base_model_name_or_path`,
+      `is ${JSON.stringify(base) ?? "missing"}, expected the path of the base model; write it there`,
+    );
+  }
+  const task = lora.task_type === "FEATURE_EXTRACTION" ? { model_task: "feature_extraction" } : {};
+  return TpttConfig.parse(
+    { base_model_name: base, lora_config: lora, disable_linear_attn: true, ...task },
+    where,
+  );
+}
+
+/** What an adapter is written from. */
+export interface PeftAdapter {
+  readonly config: TpttConfig;
+  /** The base model's config in Hugging Face's form. */
+  readonly baseConfig: JsonObject;
+  /** Low-rank matrices and modules that were trained whole, by their paths in the model. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** The paths of the layers with an update. */
+  readonly updated: readonly string[];
+}
+
+/**
+ * Writes an adapter that `peft.PeftModel.from_pretrained` loads over the plain base model: its config, its weights
+ * under PEFT's names, and a README unless there is one.
+ *
+ * @throws InputError when there is no LoRA.
+ */
+export async function writePeftAdapter(
+  folder: string,
+  { config, baseConfig, tensors, updated }: PeftAdapter,
+): Promise<void> {
+  const lora = config.toJson(baseConfig).lora_config as JsonObject | null;
+  if (!lora || !config.loraConfig?.targetModules) {
+    throw new InputError(
+      "lora_config",
+      "is not set: without LoRA there is no adapter; merge the model instead",
+    );
+  }
+  const gate = [...tensors.keys()].find((path) => path.includes(".memory_gate."));
+  if (gate !== undefined) {
+    throw new InputError(
+      "mag_mode",
+      `is dynamic: an adapter of the plain base model has no place for ${gate}`,
+    );
+  }
+  await mkdir(folder, { recursive: true });
+  const named = [...tensors].map(([path, tensor]) => [`base_model.model.${barePath(path)}`, tensor] as const);
+  await writeSafetensors(join(folder, adapterFile), new Map(named));
+  const readme = join(folder, "README.md");
+  if ((await readTextFileIfPresent(readme)) === undefined) await writeFileAtomic(readme, card(config));
+  const fields = {
+    ...lora,
+    base_model_name_or_path: config.baseModelPath,
+    inference_mode: true,
+    target_modules: targetsFor(config.loraConfig.targetModules, updated, barePath),
+  };
+  await writeFileAtomic(join(folder, configFile), `${JSON.stringify(fields, null, 2)}\n`);
+}
+
+const card = ({ baseModelName, loraConfig: lora }: TpttConfig): string => {
+  const base = basename(baseModelName);
+  return `---
+library_name: peft
+tags: [lora, tptt]
+---
+# LoRA adapter of ${base}
+
+Low-rank updates (r ${lora?.r}, alpha ${lora?.loraAlpha}) of ${base}, trained with tptt, without its memories.
+`;
+};

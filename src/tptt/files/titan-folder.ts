@@ -1,0 +1,114 @@
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Tensor } from "../../engine/index.js";
+import { InputError } from "../../errors.js";
+import { recoverFolder, writeFileAtomic } from "../../io/atomic-file.js";
+import { type JsonObject, readJsonFileIfPresent } from "../../io/json-file.js";
+import type { Tokenizer } from "../../io/tokenizer.js";
+import { TpttConfig } from "../config/config.js";
+import { adapterFile, saveTpttSafetensors } from "./adapter-file.js";
+import { generateModelCard } from "./model-card.js";
+
+const configFile = "config.json";
+
+/** What a titan's folder holds. */
+export interface TitanFiles {
+  readonly config: TpttConfig;
+  /** The base model's config in Hugging Face's form. */
+  readonly baseConfig: JsonObject;
+  /** The trained weights by their paths in the model. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly tokenizer: Tokenizer | undefined;
+}
+
+/** What transformers runs for a titan in Python's operator form: the classes of the installed package. */
+const pythonFiles = Object.entries({ configuration_tptt: "TpttConfig", modeling_tptt: "TpttModel" }).map(
+  ([module, name]) => ({
+    file: `${module}.py`,
+    content: `# For from_pretrained(..., trust_remote_code=True): the package tptt (pip install tptt) holds the code.
+from tptt.${module} import ${name}  # noqa: F401
+`,
+  }),
+);
+
+/**
+ * Writes `config.json`, the trained weights, the tokenizer and a README; in Python's operator form also what
+ * transformers needs to run it. The base model is not copied; the config names it. There is no `adapter_config.json`:
+ * transformers would take the folder for a plain adapter. Every file appears whole or not at all, the config last.
+ */
+export async function writeTitan(
+  folder: string,
+  { config, baseConfig, tensors, tokenizer }: TitanFiles,
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const json = config.toJson(baseConfig);
+  if (tensors.size > 0) {
+    await saveTpttSafetensors(tensors, join(folder, adapterFile), config.loraConfig?.modulesToSave);
+  }
+  await tokenizer?.save(folder);
+  await generateModelCard(folder, json);
+  if (config.operatorForm === "tptt-0.12") {
+    for (const { file, content } of pythonFiles) await writeFileAtomic(join(folder, file), content);
+  }
+  await writeFileAtomic(join(folder, configFile), `${JSON.stringify(json, null, 2)}\n`);
+}
+
+/**
+ * Reads the config of a titan's folder.
+ *
+ * @returns undefined when the path is a base model.
+ * @throws InputError naming the field that is wrong.
+ */
+export async function readTitanConfig(path: string): Promise<TpttConfig | undefined> {
+  await recoverFolder(path);
+  if (!(await isFolder(path))) return undefined;
+  const where = join(path, configFile);
+  const fields = await readJsonFileIfPresent(where);
+  if (fields?.model_type !== "tptt") return undefined;
+  // A field of ours: without it Python wrote the config.
+  const python = "operator_form" in fields ? {} : await pythonFields(path, fields);
+  return TpttConfig.parse({ ...fields, ...python }, where);
+}
+
+/** What Python's package means and does not say. It puts its sources beside each model, and they say which it was. */
+async function pythonFields(folder: string, fields: JsonObject): Promise<JsonObject> {
+  const sources = await readFile(join(folder, "modeling_tptt.py"), "utf8").catch(() => "");
+  const [pool] = /^class CausalAvgPool1d\b.*?(?=^class )/ms.exec(sources) ?? [""];
+  // Version 0.12.0 had the pool's offsets as an option, and looked ahead by default.
+  const hasOffsets = /\boffsets\b/.test(pool);
+  const pooling_config =
+    fields.pooling_config ?? (hasOffsets ? { offsets: [0, 1, 2], mode: "replicate" } : null);
+  return { operator_form: "tptt-0.12", pooling_config };
+}
+
+/**
+ * The path of the base model of a titan or an adapter: as the config has it, or beside its folder.
+ *
+ * @throws InputError when there is nothing.
+ */
+export async function locateBase({ baseModelName }: TpttConfig, folder: string): Promise<string> {
+  for (const path of [baseModelName, join(folder, baseModelName)]) {
+    if (await exists(path)) return resolve(path);
+  }
+  const isTitan = await exists(join(folder, configFile));
+  const where = isTitan
+    ? [configFile, "base_model_name"]
+    : ["adapter_config.json", "base_model_name_or_path"];
+  throw new InputError(
+    join(folder, where.join(": ")),
+    `is ${baseModelName}, which does not exist; put the base model there, or change the field to its path`,
+  );
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Whether a path is a folder that is there. */
+export const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );

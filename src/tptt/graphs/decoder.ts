@@ -1,0 +1,141 @@
+import { type Params, Tensor } from "../../engine/index.js";
+import { InputError } from "../../errors.js";
+import { LCache } from "../memory/lcache.js";
+import { compileDecoding, type DecodingShape, pastTypes } from "./decoding-graph.js";
+import type { GraphCache } from "./graph-cache.js";
+import { Rings, ringCapacity } from "./key-value-rings.js";
+import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
+
+/** Tokens are fed in blocks of one of these sizes: a graph for each. */
+const blockSizes = [1, 64] as const;
+
+/** The settings of a titan that decoding follows. */
+export interface DecoderSettings {
+  readonly mode: MemoryMode;
+  /** mu of each titanized layer; ignored unless both paths are in the graph. */
+  readonly magWeights: readonly number[];
+  readonly params: Params;
+  /**
+   * Each call is one block, and its rows are of one length: for memories whose result depends on how a sequence is
+   * split, those of the form `tptt-0.12`.
+   */
+  readonly wholeCalls: boolean;
+}
+
+/**
+ * Reads tokens and remembers them: keys and values of softmax attention in rings, the memories of linear attention in
+ * an {@link LCache}. Rows of a batch may be of different lengths.
+ */
+export class Decoder {
+  readonly #parts: TitanParts;
+  readonly #settings: DecoderSettings;
+  readonly #graphs: GraphCache;
+  readonly #seen: number[];
+  #rings: Rings;
+  readonly #memories: LCache<Tensor>;
+
+  constructor(parts: TitanParts, batch: number, settings: DecoderSettings, graphs: GraphCache) {
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#graphs = graphs;
+    this.#seen = Array<number>(batch).fill(0);
+    this.#rings = new Rings(parts, batch, settings.mode, ringCapacity(0));
+    this.#memories = zeroMemories(parts, this.#shape(1));
+  }
+
+  /** How many tokens each row has read. */
+  get seen(): readonly number[] {
+    return this.#seen;
+  }
+
+  /** The memories as they are now, by layer. */
+  get linearCache(): LCache<Tensor> {
+    return this.#memories;
+  }
+
+  /** Bytes of what is remembered. */
+  get stateBytes(): number {
+    const memories = [...this.#memories.entries()].flatMap(([, state]) => Object.values(state) as Tensor[]);
+    return memories.reduce((sum, tensor) => sum + tensor.byteLength, this.#rings.byteLength);
+  }
+
+  /**
+   * Reads more tokens.
+   *
+   * @param rows new tokens of each row; a row may have none.
+   * @returns the logits after each row's last new token, [vocab]; undefined for a row without new tokens.
+   * @throws InputError when a row gets longer than the model's positions, or when rows that must be of one length are
+   * not.
+   */
+  async read(rows: readonly (readonly number[])[]): Promise<(Float32Array | undefined)[]> {
+    const longest = Math.max(...rows.map((row, i) => this.#seen[i]! + row.length));
+    const limit = longestSequence(this.#parts, this.#settings.mode);
+    if (longest > limit) {
+      throw new InputError(
+        "length",
+        `is ${longest} tokens, the model knows positions up to ${limit}; shorten the prompt or max_new_tokens`,
+      );
+    }
+    const { wholeCalls } = this.#settings;
+    const count = Math.max(...rows.map((row) => row.length));
+    const shorter = rows.find((row) => row.length < count);
+    if (wholeCalls && shorter) {
+      throw new InputError(
+        "operator_form",
+        `is tptt-0.12, which reads rows of one length, not of ${shorter.length} and ${count} tokens; read them one by one`,
+      );
+    }
+    this.#rings = this.#rings.grownTo(longest);
+    const logits: (Float32Array | undefined)[] = rows.map(() => undefined);
+    for (let start = 0; start < count; ) {
+      const size = wholeCalls ? count : count - start === 1 ? blockSizes[0] : blockSizes[1];
+      const block = rows.map((row) => row.slice(start, start + size));
+      for (const [i, row] of (await this.#readBlock(block, size)).entries())
+        if (block[i]!.length > 0) logits[i] = row;
+      start += size;
+    }
+    return logits;
+  }
+
+  async #readBlock(rows: readonly (readonly number[])[], length: number): Promise<Float32Array[]> {
+    const batch = rows.length;
+    const { mode, magWeights, params } = this.#settings;
+    const shape = this.#shape(length);
+    const graph = await this.#graphs.get("decoding", shape, () => compileDecoding(this.#parts, shape));
+    const inputIds = Tensor.zeros("int64", [batch, length]);
+    const mask = Tensor.zeros("bool", [batch, length]);
+    for (const [i, row] of rows.entries()) {
+      for (const [t, id] of row.entries()) {
+        inputIds.data[i * length + t] = BigInt(id);
+        mask.data[i * length + t] = 1;
+      }
+    }
+    const { logits, keyValues, linear } = await graph.run({
+      inputIds,
+      mask,
+      seen: Tensor.int64([batch], this.#seen),
+      mu: Tensor.f32([magWeights.length], magWeights),
+      past: { ...this.#rings.inputs(), linear: Object.fromEntries(this.#memories.entries()) },
+      params,
+    });
+    this.#rings.write(keyValues, rows, this.#seen);
+    if (mode !== "off")
+      for (const [layer, state] of Object.entries(linear)) this.#memories.update(Number(layer), state);
+    for (const [i, row] of rows.entries()) this.#seen[i]! += row.length;
+    const vocab = logits.shape[1]!;
+    return rows.map((_, i) => logits.f32.subarray(i * vocab, (i + 1) * vocab));
+  }
+
+  #shape(length: number): DecodingShape {
+    return { batch: this.#seen.length, length, mode: this.#settings.mode, slots: this.#rings.slots };
+  }
+}
+
+function zeroMemories(parts: TitanParts, shape: DecodingShape): LCache<Tensor> {
+  const memories = new LCache<Tensor>();
+  for (const [layer, state] of Object.entries(pastTypes(parts, shape).linear)) {
+    const zeros = Object.entries(state).map(([name, type]) => [name, Tensor.zeros("f32", type.shape)]);
+    memories.update(Number(layer), Object.fromEntries(zeros));
+  }
+  return memories;
+}

@@ -1,0 +1,137 @@
+import { Tensor } from "../../engine/index.js";
+import { type MemoryMode, softmaxLayers, type TitanParts } from "./titan-parts.js";
+
+/** One layer's part, [B, Hkv, slots, D] each. */
+interface Ring {
+  readonly key: Tensor;
+  readonly value: Tensor;
+}
+
+/** Slots of a layer with global attention: they double as the sequence grows. */
+export const ringCapacity = (tokens: number): number => 2 ** Math.ceil(Math.log2(Math.max(tokens, 256)));
+
+/** The keys and values of softmax attention, by layer: the token at position p lies in slot p mod the ring's size. */
+export class Rings {
+  /** By layer index. */
+  readonly slots: readonly number[];
+  readonly #parts: TitanParts;
+  readonly #batch: number;
+  readonly #mode: MemoryMode;
+  readonly #capacity: number;
+  readonly #rings = new Map<number, Ring>();
+  /** By ring size: the position in each slot, -1 where it is empty. */
+  readonly #positions = new Map<number, Tensor>();
+
+  constructor(parts: TitanParts, batch: number, mode: MemoryMode, capacity: number) {
+    this.#parts = parts;
+    this.#batch = batch;
+    this.#mode = mode;
+    this.#capacity = capacity;
+    const slots: number[] = [];
+    for (const layer of softmaxLayers(parts, mode)) {
+      const count = Math.min(layer.window, capacity);
+      slots[layer.layerIdx] = count;
+      const shape = [batch, layer.numKeyValueHeads, count, layer.headDim];
+      this.#rings.set(layer.layerIdx, { key: Tensor.zeros("f32", shape), value: Tensor.zeros("f32", shape) });
+      if (!this.#positions.has(count)) {
+        const positions = Tensor.zeros("int64", [batch, count]);
+        (positions.data as BigInt64Array).fill(-1n);
+        this.#positions.set(count, positions);
+      }
+    }
+    this.slots = slots;
+  }
+
+  get byteLength(): number {
+    return [...this.#rings.values()].reduce(
+      (sum, { key, value }) => sum + key.byteLength + value.byteLength,
+      0,
+    );
+  }
+
+  inputs(): { positions: Record<string, Tensor>; keyValues: Record<string, Ring> } {
+    return { positions: Object.fromEntries(this.#positions), keyValues: Object.fromEntries(this.#rings) };
+  }
+
+  /** Writes the keys and values of new tokens: [B, Hkv, S, D] by layer. */
+  write(
+    written: Readonly<Record<string, Ring>>,
+    rows: readonly (readonly number[])[],
+    seen: readonly number[],
+  ): void {
+    for (const [layer, ring] of this.#rings) {
+      for (const part of ["key", "value"] as const) {
+        const target = ring[part];
+        const source = written[layer]![part];
+        const [, heads, slots, dim] = target.shape as [number, number, number, number];
+        const length = source.shape[2]!;
+        for (let row = 0; row < this.#batch; row++) {
+          for (let head = 0; head < heads; head++) {
+            const from = (row * heads + head) * length;
+            const to = (row * heads + head) * slots;
+            for (let t = 0; t < rows[row]!.length; t++) {
+              const slot = (seen[row]! + t) % slots;
+              target.f32.set(source.f32.subarray((from + t) * dim, (from + t + 1) * dim), (to + slot) * dim);
+            }
+          }
+        }
+      }
+    }
+    for (const [slots, positions] of this.#positions) {
+      for (let row = 0; row < this.#batch; row++) {
+        for (let t = 0; t < rows[row]!.length; t++) {
+          const position = seen[row]! + t;
+          positions.data[row * slots + (position % slots)] = BigInt(position);
+        }
+      }
+    }
+  }
+
+  /** Rings that hold so many tokens where attention is global: these, or larger ones with the same content. */
+  grownTo(length: number): Rings {
+    const capacity = ringCapacity(length);
+    if (capacity <= this.#capacity) return this;
+    const grown = new Rings(this.#parts, this.#batch, this.#mode, capacity);
+    for (const [layer, ring] of this.#rings) {
+      for (const part of ["key", "value"] as const)
+        copySlots(ring[part], grown.#rings.get(layer)![part], this.#positionsOf(layer));
+      const slots = grown.slots[layer]!;
+      copyPositions(this.#positionsOf(layer), grown.#positions.get(slots)!);
+    }
+    return grown;
+  }
+
+  #positionsOf(layer: number): Tensor {
+    return this.#positions.get(this.slots[layer]!)!;
+  }
+}
+
+/** Moves rows [B, H, slots, D] to the slots that their positions have in a larger ring. */
+function copySlots(from: Tensor, to: Tensor, positions: Tensor): void {
+  const [batch, heads, slots, dim] = from.shape as [number, number, number, number];
+  const size = to.shape[2]!;
+  for (let row = 0; row < batch; row++) {
+    for (let slot = 0; slot < slots; slot++) {
+      const position = Number(positions.data[row * slots + slot]);
+      if (position < 0) continue;
+      for (let head = 0; head < heads; head++) {
+        const source = ((row * heads + head) * slots + slot) * dim;
+        to.f32.set(
+          from.f32.subarray(source, source + dim),
+          ((row * heads + head) * size + (position % size)) * dim,
+        );
+      }
+    }
+  }
+}
+
+function copyPositions(from: Tensor, to: Tensor): void {
+  const [batch, slots] = from.shape as [number, number];
+  const size = to.shape[1]!;
+  for (let row = 0; row < batch; row++) {
+    for (let slot = 0; slot < slots; slot++) {
+      const position = from.data[row * slots + slot] as bigint;
+      if (position >= 0n) to.data[row * size + (Number(position) % size)] = position;
+    }
+  }
+}
