@@ -69,6 +69,9 @@ export { describe } from "./tptt/compat/describe.js";
 export { matchDim } from "./tptt/compat/match-dim.js";
 export type { RetieOptions } from "./tptt/compat/retie.js";
 export { ensureStability, softClamp } from "./tptt/compat/stability.js";
+export { TpttConfig, type TpttConfigOptions } from "./tptt/config/config.js";
+export type { LoraConfig } from "./tptt/config/lora-config.js";
+export { getModelName, type ModelNameOptions } from "./tptt/config/model-name.js";
 export {
   type Gate,
   type OperatorForm,
@@ -77,11 +80,7 @@ export {
   type PoolingConfig,
   type RecurrentConfig,
   recurrentModes,
-  TpttConfig,
-  type TpttConfigOptions,
-} from "./tptt/config/config.js";
-export type { LoraConfig } from "./tptt/config/lora-config.js";
-export { getModelName, type ModelNameOptions } from "./tptt/config/model-name.js";
+} from "./tptt/config/operator-config.js";
 export { loadTpttSafetensors, saveTpttSafetensors } from "./tptt/files/adapter-file.js";
 export { generateModelCard, renderTemplate, writeModelCard } from "./tptt/files/model-card.js";
 export type { TpttModelParts } from "./tptt/files/open-titan.js";

@@ -1,13 +1,8 @@
 import { z } from "zod";
 import { InputError } from "../errors.js";
-import {
-  magModes,
-  type OperatorMode,
-  operatorForms,
-  recurrentModes,
-  type TpttConfig,
-} from "../tptt/config/config.js";
+import { magModes, type TpttConfig } from "../tptt/config/config.js";
 import { allLinear } from "../tptt/config/lora-targets.js";
+import { type OperatorMode, operatorForms, recurrentModes } from "../tptt/config/operator-config.js";
 import { projections } from "../tptt/layer/inject.js";
 import type { FromPretrainedOptions } from "../tptt/tptt-model.js";
 import { count, share } from "./common-options.js";

@@ -13,3 +13,20 @@ export function camelFields<T extends object>(fields: T): CamelFields<T> {
     Object.entries(fields).map(([name, value]) => [camel(name), value]),
   ) as CamelFields<T>;
 }
+
+/**
+ * Properties (camelCase) as the fields of a file (snake_case), records inside included.
+ *
+ * @param verbatim properties whose values keep their own keys.
+ */
+export function snakeFields(properties: object, verbatim: ReadonlySet<string>): Record<string, unknown> {
+  const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const isRecord = (value: unknown): value is object =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, value]) => [
+      snake(name),
+      isRecord(value) && !verbatim.has(name) ? snakeFields(value, verbatim) : value,
+    ]),
+  );
+}

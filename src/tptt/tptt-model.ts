@@ -1,4 +1,4 @@
-import { type Parameter, type Params, Tensor } from "../engine/index.js";
+import type { Parameter, Params, Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
 import type { Tokenizer } from "../io/tokenizer.js";
@@ -15,41 +15,19 @@ import { writeMerged } from "./files/merge.js";
 import { type FromPretrainedOptions, openTitan, type TpttModelParts } from "./files/open-titan.js";
 import { writePeftAdapter } from "./files/peft-adapter.js";
 import { writeTitan } from "./files/titan-folder.js";
-import {
-  countTargets,
-  type EncodeInputs,
-  type Encoding,
-  type ForwardInputs,
-  isRightPadded,
-  type LabeledInputs,
-} from "./graphs/batch.js";
-import { Decoder } from "./graphs/decoder.js";
-import { compileEncoding, mainInput } from "./graphs/encoder-graphs.js";
-import { GraphCache } from "./graphs/graph-cache.js";
-import {
-  compileLogits,
-  compileLoss,
-  compileLossAndGrad,
-  lossAndGradBytes,
-  type SequenceShape,
-  type TrainingShape,
-} from "./graphs/sequence-graphs.js";
+import type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./graphs/batch.js";
+import type { Decoder } from "./graphs/decoder.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./graphs/titan-parts.js";
+import { type RunState, TitanRunner, type TrainingPassOptions } from "./graphs/titan-runner.js";
 import { getTpttModel, setTrainableParameters } from "./layer/inject.js";
 import { injectLora } from "./layer/inject-lora.js";
+import { MagWeights } from "./mag-weights.js";
 import { type GenerateOptions, streamText } from "./text-generation.js";
 
 export type { FromPretrainedOptions, TpttModelParts } from "./files/open-titan.js";
 export type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./graphs/batch.js";
+export type { TrainingPassOptions } from "./graphs/titan-runner.js";
 export type { GenerateOptions } from "./text-generation.js";
-
-/** Options of {@link TpttModel.lossAndGrad}. */
-export interface TrainingPassOptions {
-  /** Seed of the dropout masks. */
-  readonly seed?: number;
-  /** Gradient checkpointing: less memory, one more forward pass. */
-  readonly checkpointing?: boolean;
-}
 
 /**
  * A pretrained transformer with a memory in every attention layer (LiZA) and trainable low-rank updates (LoRA).
@@ -76,8 +54,8 @@ export class TpttModel {
    */
   magRamp = false;
   readonly #parts: TitanParts;
-  readonly #graphs = new GraphCache();
-  #magWeights: readonly number[];
+  readonly #runner: TitanRunner;
+  readonly #magWeights: MagWeights;
 
   /** Titanizes a base model; `params` must be set before it runs ({@link TpttModel.initializeParams}). */
   constructor({
@@ -106,7 +84,8 @@ export class TpttModel {
       ...(lora ? { loraConfig: { targetModules: lora.targetModules } } : {}),
     });
     this.#parts = { base, wrapped, lora: lora?.layers ?? [], linearCache, frozen };
-    this.#magWeights = wrapped.map(() => config.magWeight);
+    this.#runner = new TitanRunner(this.#parts, this.config);
+    this.#magWeights = new MagWeights(wrapped.length, config.magWeight, config.magMode === "dynamic");
     this.trainable = [...new Set([...base.namedParameters()].map(([, p]) => p))].filter((p) => p.trainable);
   }
 
@@ -158,40 +137,34 @@ export class TpttModel {
    * it is learned (`magMode: "dynamic"`).
    */
   get magWeight(): number {
-    const [first = 0, ...others] = this.#magWeights;
-    if (others.every((mu) => mu === first)) return first;
-    return this.#magWeights.reduce((sum, mu) => sum + mu, 0) / this.#magWeights.length;
+    return this.#magWeights.mean;
   }
 
   set magWeight(mu: number) {
-    this.magWeights = this.#magWeights.map(() => mu);
+    this.magWeights = this.magWeights.map(() => mu);
   }
 
   /** mu of each titanized layer, for experiments; what is saved is `magWeight`. */
   get magWeights(): readonly number[] {
-    return this.#magWeights;
+    return this.#magWeights.shares;
   }
 
   /** @throws InputError when there is not one share from 0 to 1 for each titanized layer, or mu is learned. */
   set magWeights(shares: readonly number[]) {
-    if (this.config.magMode === "dynamic")
-      throw new InputError("mag_weight", "cannot be set: mag_mode is dynamic, so mu is learned");
-    if (shares.length !== this.#magWeights.length || shares.some((mu) => !(mu >= 0 && mu <= 1))) {
-      throw new InputError(
-        "mag_weight",
-        `is ${shares.join(", ")}, expected ${this.#magWeights.length} numbers from 0 to 1`,
-      );
-    }
-    this.#magWeights = [...shares];
+    this.#magWeights.shares = shares;
   }
 
   /** Which of the two paths a graph needs at the present mu. */
   get memoryMode(): MemoryMode {
-    const every = (share: number) => this.#magWeights.every((mu) => mu === share);
     if (this.disableLinearAttn) return "off";
     if (this.config.magMode === "dynamic") return "mixed";
-    if (every(0)) return "off";
-    return every(1) && !this.magRamp ? "only" : "mixed";
+    if (this.#magWeights.every(0)) return "off";
+    return this.#magWeights.every(1) && !this.magRamp ? "only" : "mixed";
+  }
+
+  /** What a run depends on, as it is now. */
+  #state(mode = this.memoryMode): RunState {
+    return { params: this.params, mode, magWeights: this.magWeights, ramp: this.magRamp };
   }
 
   /** The token that stands for one not yet known, where the base model writes by diffusion. */
@@ -218,21 +191,8 @@ export class TpttModel {
    *
    * @throws InputError when the model reads something else.
    */
-  async encode(inputs: EncodeInputs): Promise<Encoding> {
-    const input = mainInput(this.base, inputs);
-    const { attentionMask, tokenTypeIds } = "inputIds" in inputs ? inputs : {};
-    const shape = {
-      ...this.#shapeOf(input, attentionMask, this.memoryMode),
-      input: { dtype: input.dtype, shape: input.shape },
-      typed: tokenTypeIds !== undefined,
-    };
-    const graph = await this.#graphs.get("encoding", shape, () => compileEncoding(this.#parts, shape));
-    return graph.run({
-      input,
-      ...this.#contextFeeds(attentionMask, shape),
-      ...(tokenTypeIds ? { tokenTypeIds } : {}),
-      params: this.params,
-    });
+  encode(inputs: EncodeInputs): Promise<Encoding> {
+    return this.#runner.encode(inputs, this.#state());
   }
 
   /**
@@ -242,22 +202,15 @@ export class TpttModel {
    * @throws InputError when the model predicts no tokens.
    */
   async forward(inputs: ForwardInputs): Promise<{ logits: Tensor; loss?: number }> {
-    this.#requireHead();
-    const shape = this.#shapeOf(inputs.inputIds, inputs.attentionMask, this.memoryMode);
-    const graph = await this.#graphs.get("logits", shape, () => compileLogits(this.#parts, shape));
-    const logits = await graph.run({ ...this.#feeds(inputs, shape), params: this.params });
+    const logits = await this.#runner.logits(inputs, this.#state());
     if (!inputs.labels) return { logits };
     const { lossSum, targets } = await this.loss({ ...inputs, labels: inputs.labels });
     return { logits, loss: lossSum / targets };
   }
 
   /** The sum of a batch's next-token losses, and how many tokens were predicted. */
-  async loss(batch: LabeledInputs): Promise<{ lossSum: number; targets: number }> {
-    this.#requireHead();
-    const shape = this.#shapeOf(batch.inputIds, batch.attentionMask, this.memoryMode);
-    const graph = await this.#graphs.get("loss", shape, () => compileLoss(this.#parts, shape));
-    const loss = await graph.run({ ...this.#feeds(batch, shape), labels: batch.labels, params: this.params });
-    return { lossSum: loss.item(), targets: countTargets(batch.labels) };
+  loss(batch: LabeledInputs): Promise<{ lossSum: number; targets: number }> {
+    return this.#runner.loss(batch, this.#state());
   }
 
   /**
@@ -265,37 +218,18 @@ export class TpttModel {
    *
    * @returns the sum of the losses, and its gradient by parameter name.
    */
-  async lossAndGrad(batch: LabeledInputs, { seed = 0, checkpointing = false }: TrainingPassOptions = {}) {
-    const mode = this.disableLinearAttn ? "off" : "mixed";
-    const dropout = this.config.loraConfig?.loraDropout ?? 0;
-    this.#requireHead();
-    const { inputIds, attentionMask } = batch;
-    const shape: TrainingShape = { ...this.#shapeOf(inputIds, attentionMask, mode), dropout, checkpointing };
-    const graph = await this.#graphs.get("grad", shape, () => compileLossAndGrad(this.#parts, shape));
-    const { value, grads } = await graph.run({
-      ...this.#feeds(batch, shape),
-      labels: batch.labels,
-      ...(dropout > 0 ? { seed: Tensor.int64([], [seed]) } : {}),
-      params: this.params,
-    });
-    return { lossSum: value.item(), targets: countTargets(batch.labels), grads };
+  lossAndGrad(batch: LabeledInputs, options: TrainingPassOptions = {}) {
+    return this.#runner.lossAndGrad(batch, options, this.#trainingState());
   }
 
   /** About the bytes that {@link TpttModel.lossAndGrad} takes for a batch [B, S], beside the weights. */
-  trainingBytes(batch: number, length: number, { checkpointing = false }: TrainingPassOptions = {}): number {
-    this.#requireHead();
-    const mode = this.disableLinearAttn ? "off" : "mixed";
-    const dropout = this.config.loraConfig?.loraDropout ?? 0;
-    const ramp = this.magRamp;
-    return lossAndGradBytes(this.#parts, {
-      batch,
-      length,
-      masked: false,
-      mode,
-      ramp,
-      dropout,
-      checkpointing,
-    });
+  trainingBytes(batch: number, length: number, options: TrainingPassOptions = {}): number {
+    return this.#runner.trainingBytes(batch, length, options, this.#trainingState());
+  }
+
+  /** Training keeps both paths in its graph, so that a schedule of mu needs no other. */
+  #trainingState(): RunState {
+    return this.#state(this.disableLinearAttn ? "off" : "mixed");
   }
 
   /**
@@ -304,29 +238,7 @@ export class TpttModel {
    * @throws InputError when the model predicts no tokens, tokens or memories look ahead, or mu rises along the sequence.
    */
   decoder(batch = 1): Decoder {
-    this.#requireHead();
-    if (!this.base.causal) {
-      throw new InputError(
-        "model_type",
-        `is ${this.base.config.modelType}, whose tokens see those after them, so that no text can be read in pieces; use generate or forward`,
-      );
-    }
-    if (this.magRamp && this.memoryMode !== "off") {
-      throw new InputError(
-        "mag_ramp",
-        "is true: mu depends on the length of a text, which grows; turn it off",
-      );
-    }
-    if (this.config.bidirectional && this.memoryMode !== "off") {
-      throw new InputError("bidirectional", "is true: memories that look ahead cannot continue a text");
-    }
-    const settings = {
-      mode: this.memoryMode,
-      magWeights: this.#magWeights,
-      params: this.params,
-      wholeCalls: this.config.operatorForm === "tptt-0.12" && this.memoryMode !== "off",
-    };
-    return new Decoder(this.#parts, batch, settings, this.#graphs);
+    return this.#runner.decoder(batch, this.#state());
   }
 
   /** Continues a prompt, piece by piece. @throws InputError for an impossible option. */
@@ -378,53 +290,12 @@ export class TpttModel {
    */
   async retieLmAfterLoad(options: RetieOptions = {}): Promise<void> {
     await retieHead(this.base, this.#parts.frozen, this.params, options);
-    await this.#graphs.release();
+    await this.#runner.release();
   }
 
   /** Frees sessions and weights. */
   async dispose(): Promise<void> {
-    await this.#graphs.release();
+    await this.#runner.release();
     await this.#parts.frozen.dispose();
-  }
-
-  /** @throws InputError when the model predicts no tokens, or is not to. */
-  #requireHead(): void {
-    const { modelTask } = this.config;
-    if (modelTask === "causal_lm") return;
-    throw new InputError(
-      "model_task",
-      `is ${modelTask}, which predicts no tokens; use encode, or a language model for the task causal_lm`,
-    );
-  }
-
-  #shapeOf(input: Tensor, attentionMask: Tensor | undefined, mode: MemoryMode): SequenceShape {
-    const batch = input.shape[0]!;
-    const length = this.base.sequenceLength(input.shape);
-    const longest = longestSequence(this.#parts, mode);
-    if (length > longest) {
-      throw new InputError(
-        "max_length",
-        `is ${length}, the model knows positions up to ${longest}; shorten it`,
-      );
-    }
-    const masked =
-      attentionMask !== undefined &&
-      (this.config.bidirectional ||
-        this.config.poolingConfig.lookahead ||
-        !this.base.causal ||
-        !isRightPadded(attentionMask));
-    return { batch, length, masked, mode, ramp: this.magRamp };
-  }
-
-  #feeds({ inputIds, attentionMask }: ForwardInputs, shape: SequenceShape) {
-    return { inputIds, ...this.#contextFeeds(attentionMask, shape) };
-  }
-
-  #contextFeeds(attentionMask: Tensor | undefined, { masked, batch, length }: SequenceShape) {
-    const mask =
-      masked &&
-      attentionMask &&
-      new Tensor("bool", [batch, length], Uint8Array.from(attentionMask.data, Number));
-    return { mu: Tensor.f32([this.#magWeights.length], this.#magWeights), ...(mask ? { mask } : {}) };
   }
 }

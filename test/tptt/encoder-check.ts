@@ -1,5 +1,5 @@
 import { Tensor } from "../../src/engine/index.js";
-import type { RecurrentConfig } from "../../src/tptt/config/config.js";
+import type { RecurrentConfig } from "../../src/tptt/config/operator-config.js";
 import type { EncodeInputs, Encoding } from "../../src/tptt/graphs/batch.js";
 import { getTpttModel } from "../../src/tptt/layer/inject.js";
 import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";

@@ -1,77 +1,23 @@
 import { z } from "zod";
+import { snakeFields } from "../../io/field-names.js";
 import type { JsonObject } from "../../io/json-file.js";
 import { parseWith } from "../../io/validate.js";
 import { positiveInt } from "../../models/config-fields.js";
 import type { Trick } from "../memory/virtual-token-expander.js";
 import { type LoraConfig, loraSchema } from "./lora-config.js";
 import { getModelName } from "./model-name.js";
-
-/** What a gate is made of: `k` keys, `v` values, `kv` both, `c` a constant (1 for alpha, 0.5 for beta). */
-export type Gate = "k" | "v" | "kv" | "c";
-
-/** The linear attention operator, in the paper's terms. */
-export interface RecurrentConfig {
-  /** Virtual tokens of a token: Householder steps. */
-  readonly order: number;
-  /** The forget gate. */
-  readonly alphaGate: Gate;
-  /** The write gate. */
-  readonly betaGate: Gate;
-  /** False: a non-linear memory. */
-  readonly linear: boolean;
-  readonly trick: Trick;
-}
-
-const mode = (changes: Partial<RecurrentConfig>): RecurrentConfig => ({
-  order: 1,
-  alphaGate: "c",
-  betaGate: "k",
-  linear: true,
-  trick: "dt",
-  ...changes,
-});
-
-/** The named operators. */
-export const recurrentModes = {
-  delta_rule: mode({}),
-  gated_delta_rule: mode({ alphaGate: "k" }),
-  delta_rule_v: mode({ betaGate: "v" }),
-  delta_rule_kv: mode({ betaGate: "kv" }),
-  delta_rule_gelu: mode({ linear: false }),
-  delta_product: mode({ order: 2 }),
-  gated_delta_product: mode({ order: 2, alphaGate: "k" }),
-  delta_product_r: mode({ order: 2, trick: "rot" }),
-  delta_product_c: mode({ order: 2, trick: "rdt" }),
-} as const satisfies Record<string, RecurrentConfig>;
-
-/** Name of an operator. */
-export type OperatorMode = keyof typeof recurrentModes;
-
-/**
- * How the memory computes: `exact`, the delta rule, the same for every chunk size and split of a sequence; or
- * `tptt-0.12`, what the Python package of that version computes, for titans that it trained.
- */
-export const operatorForms = ["exact", "tptt-0.12"] as const;
-
-/** One of {@link operatorForms}. */
-export type OperatorForm = (typeof operatorForms)[number];
-
-/** The pool that gates are made with. */
-export interface PoolingConfig {
-  /** The mean over tokens t, t + 1 and t + 2 of tptt 0.12.0, in place of t, t - 1 and t - 2. Default false. */
-  readonly lookahead?: boolean;
-}
-
-/** Python's spellings that its own code does not know. */
-const aliases: Readonly<Record<string, string>> = {
-  "1": "c",
-  derivative: "dt",
-  rotative: "rot",
-  combined: "rdt",
-};
-const aliased = <T extends string>(values: readonly [T, ...T[]]) =>
-  z.preprocess((x) => (typeof x === "string" ? (aliases[x] ?? x) : x), z.enum(values));
-const gate = aliased(["k", "v", "kv", "c"]);
+import {
+  type Gate,
+  type OperatorForm,
+  type OperatorMode,
+  operatorForms,
+  type PoolingConfig,
+  poolingSchema,
+  type RecurrentConfig,
+  recurrentFields,
+  recurrentModes,
+  recurrentSchema,
+} from "./operator-config.js";
 
 /** Where mu, the memory's share, comes from: `constant` is a number, `dynamic` is learned for each token. */
 export const magModes = ["constant", "dynamic"] as const;
@@ -79,26 +25,11 @@ export const magModes = ["constant", "dynamic"] as const;
 /** One of {@link magModes}. */
 export type MagMode = (typeof magModes)[number];
 
+/** Options whose own keys are no names of options. */
+const verbatim = new Set(["rankPattern", "alphaPattern"]);
+
 /** How attention layers are called in the families that we know. */
 export const attentionNames: readonly string[] = ["attn", "self_attn", "attention"];
-
-const recurrentSchema = z.object({
-  order: positiveInt.max(8, "expected at most 8 virtual tokens").default(1),
-  alpha_gate: gate.default("c"),
-  beta_gate: gate.default("k"),
-  linear: z.boolean().default(true),
-  trick: aliased(["dt", "rot", "rdt", "cte"]).default("dt"),
-});
-
-const poolings = "expected { lookahead: true }, or 0.12.0's offsets 0, 1, 2 or 0, -1, -2 with mode replicate";
-const poolingSchema = z
-  .strictObject(
-    { lookahead: z.boolean(), offsets: z.array(z.number()), mode: z.literal("replicate") },
-    poolings,
-  )
-  .partial()
-  .refine(({ offsets }) => !offsets || ["0,1,2", "0,-1,-2"].includes(String(offsets)), poolings)
-  .transform(({ lookahead = false, offsets }) => ({ lookahead: offsets ? offsets[1] === 1 : lookahead }));
 
 const schema = z
   .object({
@@ -248,7 +179,7 @@ export class TpttConfig {
 
   /** @throws InputError naming the option that is wrong. */
   static from(options: TpttConfigOptions): TpttConfig {
-    return TpttConfig.parse(snakeCase(options) as JsonObject, "TpttConfig");
+    return TpttConfig.parse(snakeFields(options, verbatim), "TpttConfig");
   }
 
   /** Where the base model's files are. */
@@ -265,7 +196,7 @@ export class TpttConfig {
 
   /** The same configuration with some options changed. */
   with(options: TpttConfigOptions): TpttConfig {
-    const changes = snakeCase(options) as JsonObject;
+    const changes = snakeFields(options, verbatim);
     const fields = { ...this.fields, ...changes };
     if (changes.lora_config && this.loraConfig) {
       fields.lora_config = {
@@ -328,26 +259,3 @@ const pythonClasses = {
   AutoConfig: "configuration_tptt.TpttConfig",
   AutoModelForCausalLM: "modeling_tptt.TpttModel",
 };
-
-/** The operator's fields as they are on disk. */
-const recurrentFields = ({ order, alphaGate, betaGate, linear, trick }: RecurrentConfig) => ({
-  order,
-  alpha_gate: alphaGate,
-  beta_gate: betaGate,
-  linear,
-  trick,
-});
-
-/** Options whose own keys are no names of options. */
-const verbatim = new Set(["rankPattern", "alphaPattern"]);
-
-/** Options in camelCase as the fields that they are on disk. */
-function snakeCase(value: unknown): unknown {
-  if (Array.isArray(value) || typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [
-      key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
-      verbatim.has(key) ? item : snakeCase(item),
-    ]),
-  );
-}

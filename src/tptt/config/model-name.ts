@@ -1,5 +1,5 @@
 import type { Trick } from "../memory/virtual-token-expander.js";
-import type { Gate } from "./config.js";
+import type { Gate } from "./operator-config.js";
 
 /** Options of {@link getModelName}; the defaults are those of Python. */
 export interface ModelNameOptions {

@@ -1,7 +1,8 @@
 import { add, mean, mul, sqrt, type Value } from "../../engine/index.js";
 import { Attention, type Projections } from "../../nn/attention.js";
 import type { ForwardContext } from "../../nn/forward-context.js";
-import type { MagMode, OperatorForm, PoolingConfig, RecurrentConfig } from "../config/config.js";
+import type { MagMode } from "../config/config.js";
+import type { OperatorForm, PoolingConfig, RecurrentConfig } from "../config/operator-config.js";
 import type { LCache, LinearState } from "../memory/lcache.js";
 import { LinearAttention } from "../memory/linear-attention.js";
 import { MemoryAsGate } from "./memory-as-gate.js";

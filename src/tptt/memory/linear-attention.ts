@@ -9,7 +9,7 @@ import {
   type PoolingConfig,
   type RecurrentConfig,
   recurrentModes,
-} from "../config/config.js";
+} from "../config/operator-config.js";
 import { ExactMemory } from "./exact-memory.js";
 import { LCache, type LinearState } from "./lcache.js";
 import type { LinearMemory } from "./linear-memory.js";

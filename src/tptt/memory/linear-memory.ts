@@ -1,7 +1,7 @@
 import type { Value } from "../../engine/index.js";
 import type { Projections } from "../../nn/attention.js";
 import type { ForwardContext } from "../../nn/forward-context.js";
-import type { PoolingConfig, RecurrentConfig } from "../config/config.js";
+import type { PoolingConfig, RecurrentConfig } from "../config/operator-config.js";
 import type { LinearState } from "./lcache.js";
 
 /** What a {@link LinearMemory} is made of. */

@@ -14,7 +14,7 @@ import {
 import type { Projections } from "../../nn/attention.js";
 import { ForwardContext } from "../../nn/forward-context.js";
 import { scaled } from "../../nn/layers.js";
-import type { Gate } from "../config/config.js";
+import type { Gate } from "../config/operator-config.js";
 import type { LinearState } from "./lcache.js";
 import { applyLinearAttentionMask } from "./linear-attention-mask.js";
 import { LinearAttentionOp } from "./linear-attention-op.js";

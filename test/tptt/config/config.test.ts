@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../../src/errors.js";
-import { type OperatorMode, TpttConfig, type TpttConfigOptions } from "../../../src/tptt/config/config.js";
+import { TpttConfig, type TpttConfigOptions } from "../../../src/tptt/config/config.js";
+import type { OperatorMode } from "../../../src/tptt/config/operator-config.js";
 
 const base = { model_type: "llama", architectures: ["LlamaForCausalLM"], hidden_size: 32 };
 

@@ -7,7 +7,7 @@ import { ForwardContext } from "../../../src/nn/forward-context.js";
 import type { Linear } from "../../../src/nn/layers.js";
 import { LoraLinear } from "../../../src/nn/lora.js";
 import { Random } from "../../../src/random.js";
-import type { RecurrentConfig } from "../../../src/tptt/config/config.js";
+import type { RecurrentConfig } from "../../../src/tptt/config/operator-config.js";
 import { LiZAttention, type LiZAttentionOptions } from "../../../src/tptt/layer/liza-attention.js";
 import { LCache } from "../../../src/tptt/memory/lcache.js";
 import {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { gradients, mul, sum, Tensor, trainableParameters, zeros } from "../../../src/engine/index.js";
 import { ForwardContext } from "../../../src/nn/forward-context.js";
 import { Random } from "../../../src/random.js";
-import type { Gate, RecurrentConfig } from "../../../src/tptt/config/config.js";
+import type { Gate, RecurrentConfig } from "../../../src/tptt/config/operator-config.js";
 import { LCache } from "../../../src/tptt/memory/lcache.js";
 import { LinearAttention, type LinearAttentionOptions } from "../../../src/tptt/memory/linear-attention.js";
 import { type Call, LayerStream } from "./layer-stream.js";

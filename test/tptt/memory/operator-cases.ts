@@ -1,7 +1,7 @@
 import { expand, reshape, Tensor, transpose, type Value, vjp } from "../../../src/engine/index.js";
 import { openSafetensorsFile } from "../../../src/io/safetensors.js";
 import { ForwardContext } from "../../../src/nn/forward-context.js";
-import type { Gate, RecurrentConfig } from "../../../src/tptt/config/config.js";
+import type { Gate, RecurrentConfig } from "../../../src/tptt/config/operator-config.js";
 import { LinearAttention } from "../../../src/tptt/memory/linear-attention.js";
 import { applyLinearAttentionMask } from "../../../src/tptt/memory/linear-attention-mask.js";
 import { LinearAttentionOp } from "../../../src/tptt/memory/linear-attention-op.js";

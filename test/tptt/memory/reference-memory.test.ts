@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Gate } from "../../../src/tptt/config/config.js";
+import type { Gate } from "../../../src/tptt/config/operator-config.js";
 import type { Trick } from "../../../src/tptt/memory/virtual-token-expander.js";
 import { LayerStream } from "./layer-stream.js";
 import { difference, operatorResults, runOperatorCase } from "./operator-cases.js";

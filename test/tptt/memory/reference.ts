@@ -1,4 +1,4 @@
-import type { RecurrentConfig } from "../../../src/tptt/config/config.js";
+import type { RecurrentConfig } from "../../../src/tptt/config/operator-config.js";
 import type { Trick } from "../../../src/tptt/memory/virtual-token-expander.js";
 
 /*
