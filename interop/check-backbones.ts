@@ -9,6 +9,12 @@ import { writeResults } from "./results.js";
 const [models, results] = process.argv.slice(2);
 if (!models || !results) throw new Error("usage: check-backbones.ts MODELS RESULTS");
 
+/** What the plain models are compared with, where transformers has none. */
+const references: Readonly<Record<string, string>> = {
+  openelm: "a PyTorch module of its own and a float64 loop, from Apple's definition",
+  dream: "transformers' Qwen2 that sees ahead and a float64 loop, from the authors' definition",
+};
+
 const rows: Record<string, string | number>[] = [];
 for (const name of (await readdir(models)).sort()) {
   const folder = `${models}/${name}`;
@@ -20,7 +26,7 @@ for (const name of (await readdir(models)).sort()) {
     if (!(difference < limit))
       throw new Error(`${name}: ${what} differ by ${difference}, more than ${limit}`);
   }
-  rows.push({ model: name, ...differences });
+  rows.push({ model: name, reference: references[name.split("-")[0]!] ?? "transformers", ...differences });
 }
 await writeResults(results, "backbones", {
   title: "Backbones",

@@ -16,7 +16,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 from tptt import LinearAttention, LiZACallback, TpttConfig, get_tptt_model
-from tptt.modeling_tptt import CausalAvgPool1d, LCache, LinearAttentionOp, MemoryAsGate, TpttModel
+from tptt.modeling_tptt import LCache, LinearAttentionOp, MemoryAsGate, TpttModel
 from transformers import (
     AutoModelForCausalLM,
     BertConfig,
@@ -33,11 +33,11 @@ MODES = TpttConfig.RECURRENT_MODES
 FAULTS = []
 
 
-def fault(what, test):
+def fault(what, file, test):
     """Registers a function that returns what was seen, and fails when the fault is gone."""
 
     def register(function):
-        FAULTS.append((what, test, function))
+        FAULTS.append((what, file, test, function))
         return function
 
     return register
@@ -72,7 +72,7 @@ def operator_inputs(order=1, length=12, dim=8):
 
 
 @fault("The defaults `alpha_gate=\"1\"` and `trick=\"derivative\"` of TpttConfig are not known to the code",
-       "test/tptt/config/config.test.ts")
+       "test/tptt/config/config.test.ts", "is known by Python's other name")
 def defaults_fail():
     config = TpttConfig(base_model_config=llama().config)
     model, _ = get_tptt_model(llama(), config, recurrent_config=config.recurrent_config)
@@ -80,7 +80,7 @@ def defaults_fail():
 
 
 @fault("The output depends on the chunk size: inside a chunk no token sees what those before it wrote",
-       "test/tptt/memory/delta-rule.test.ts")
+       "test/tptt/memory/delta-rule.test.ts", "in chunks of %i tokens")
 def chunk_dependent():
     inputs = operator_inputs()
     outputs = [LinearAttentionOp.chunk_delta_product_forward(*inputs, c, use_checkpoint=False)[0] for c in (12, 1)]
@@ -90,7 +90,7 @@ def chunk_dependent():
 
 
 @fault("The recurrent state in the cache is never used: its shape [B, H, D, D] is compared with [B, H, n, D, D]",
-       "test/tptt/graphs/decoder.test.ts")
+       "test/tptt/graphs/decoder.test.ts", "decoding gives the logits of one pass over all tokens, wherever the sequence is split")
 def state_is_dropped():
     cache = LCache()
     torch.manual_seed(0)
@@ -105,7 +105,7 @@ def state_is_dropped():
 
 
 @fault("The linear cache is not emptied: a text begins with the last tokens of the one before",
-       "test/tptt/graphs/decoder.test.ts")
+       "test/tptt/graphs/decoder.test.ts", "a text begins afresh, whatever was read before")
 def cache_is_stale():
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=40, n_embd=16, n_layer=2, n_head=2, n_positions=16)
@@ -122,7 +122,7 @@ def cache_is_stale():
 
 
 @fault("Under transformers 4.56 Llama's layers are not told `use_cache`: the linear cache stays empty",
-       "test/tptt/graphs/decoder.test.ts")
+       "test/tptt/graphs/decoder.test.ts", "decoding gives the logits of one pass over all tokens, wherever the sequence is split")
 def llama_has_no_cache():
     model, cache = get_tptt_model(llama(), llama().config, recurrent_config=MODES["delta_product"])
     model.eval()
@@ -132,13 +132,15 @@ def llama_has_no_cache():
     return "nothing is kept of 8 tokens"
 
 
-@fault("A mask for a single token, [B, 1], cannot be read", "test/tptt/memory/linear-attention-mask.test.ts")
+@fault("A mask for a single token, [B, 1], cannot be read",
+       "test/tptt/memory/linear-attention-mask.test.ts", "one token may have a mask, which Python cannot read")
 def mask_of_one_token():
     layer = LinearAttention(16, 2, recurrent_config=MODES["delta_rule"])
     return raises(lambda: layer(torch.randn(2, 1, 16), attn_mask=torch.ones(2, 1)))
 
 
-@fault("Cached decoding gives other outputs than one pass over the text", "test/tptt/graphs/decoder.test.ts")
+@fault("Cached decoding gives other outputs than one pass over the text",
+       "test/tptt/graphs/decoder.test.ts", "decoding gives the logits of one pass over all tokens, wherever the sequence is split")
 def decoding_differs():
     torch.manual_seed(0)
     layer = LinearAttention(16, 2, recurrent_config=MODES["delta_rule"], linear_cache=LCache())
@@ -150,7 +152,8 @@ def decoding_differs():
     return f"outputs differ by {difference:.2f}"
 
 
-@fault("The derivative trick is applied to the gates: alpha and beta become negative", "test/tptt/memory/linear-attention.test.ts")
+@fault("The derivative trick is applied to the gates: alpha and beta become negative",
+       "test/tptt/memory/linear-attention.test.ts", "a whole pass gives what the loops give")
 def gates_become_negative():
     layer = LinearAttention(16, 2, recurrent_config=MODES["gated_delta_product"])
     x = torch.rand(1, 2, 5, 8)
@@ -161,12 +164,13 @@ def gates_become_negative():
 
 
 @fault("MemoryAsGate's dynamic mode cannot be made: one output channel in as many groups as there are inputs",
-       "test/tptt/layer/memory-as-gate.test.ts")
+       "test/tptt/layer/memory-as-gate.test.ts", "a learned mu")
 def dynamic_gate():
     return raises(lambda: MemoryAsGate(32, mode="dynamic"))
 
 
-@fault("LiZACallback's mode `ramp` uses names that do not exist", "test/train/liza-callback.test.ts")
+@fault("LiZACallback's mode `ramp` uses names that do not exist",
+       "test/tptt/tptt-model.test.ts", "mu that rises along the sequence")
 def ramp():
     class State:
         global_step = 1
@@ -174,7 +178,8 @@ def ramp():
     return raises(lambda: LiZACallback(llama(), mode="ramp").on_step_end(None, State, None))
 
 
-@fault("LiZACallback logs no mag_weight: it is looked for in the wrong module", "test/train/liza-callback.test.ts")
+@fault("LiZACallback logs no mag_weight: it is looked for in the wrong module",
+       "test/train/liza-callback.test.ts", "what holds at a step is logged with it")
 def log_has_no_weight():
     model, _ = get_tptt_model(llama(), llama().config, recurrent_config=MODES["delta_rule"])
     logs = {}
@@ -184,7 +189,8 @@ def log_has_no_weight():
 
 
 @fault("With scaled-dot-product attention, transformers' default, the boolean mask is added to the scores as 0 and 1: "
-       "a token sees those after it", "test/tptt/tptt-model.test.ts")
+       "a token sees those after it",
+       "test/tptt/tptt-model.test.ts", "a titan without its memories is the base model, bit for bit")
 def sdpa_mask():
     plain = llama()
     folder = tempfile.mkdtemp()
@@ -204,7 +210,8 @@ def sdpa_mask():
     return f"another sixth token changes the logits of the first by {difference:.4f} at mag_weight 0"
 
 
-@fault("from_pretrained ties every output head to the input embedding", "test/tptt/files/titan-folder.test.ts")
+@fault("from_pretrained ties every output head to the input embedding",
+       "test/tptt/files/titan-folder.test.ts", "a titan gives the same logits, bit for bit, also from a copy of a copy")
 def ties_heads():
     folder = tempfile.mkdtemp()
     plain = llama(tie_word_embeddings=False)
@@ -217,7 +224,8 @@ def ties_heads():
     return "the head of an untied Llama is its embedding"
 
 
-@fault("save_pretrained asks the hub for the config of the default base model", "test/tptt/files/titan-folder.test.ts")
+@fault("save_pretrained asks the hub for the config of the default base model",
+       "test/tptt/files/titan-folder.test.ts", "a titan gives the same logits, bit for bit, also from a copy of a copy")
 def asks_hub():
     folder = tempfile.mkdtemp()
     plain = llama()
@@ -227,21 +235,24 @@ def asks_hub():
     return raises(lambda: model.save_pretrained(tempfile.mkdtemp())).split(";")[0][:120]
 
 
-@fault("BERT cannot be titanized under transformers 4.56", "test/models/bert.test.ts")
+@fault("BERT cannot be titanized under transformers 4.56",
+       "test/tptt/graphs/encoder-graphs.test.ts", "encodes what transformers does, and as a titan what the loop over tokens does")
 def no_bert():
     model = bert()
     get_tptt_model(model, model.config, recurrent_config=MODES["delta_rule"])
     return raises(lambda: model(input_ids=torch.ones(1, 4, dtype=torch.long)))
 
 
-@fault("ViT cannot be titanized under transformers 4.56", "test/models/vit.test.ts")
+@fault("ViT cannot be titanized under transformers 4.56",
+       "test/tptt/graphs/encoder-graphs.test.ts", "encodes what transformers does, and as a titan what the loop over tokens does")
 def no_vit():
     vit = ViTModel(ViTConfig(image_size=8, patch_size=4, **SMALL))
     get_tptt_model(vit, vit.config, recurrent_config=MODES["delta_rule"])
     return raises(lambda: vit(pixel_values=torch.zeros(1, 3, 8, 8)))
 
 
-@fault("`forward` passes `labels` to models that take none", "test/models/bert.test.ts")
+@fault("`forward` passes `labels` to models that take none",
+       "test/tptt/graphs/encoder-graphs.test.ts", "a model without an output head predicts nothing, and says so")
 def labels_for_encoders():
     folder = tempfile.mkdtemp()
     bert().save_pretrained(folder)
@@ -253,14 +264,14 @@ def labels_for_encoders():
 
 
 @fault("`max_self_attn_length` cuts the hidden states, so a layer gives fewer tokens than it got",
-       "test/tptt/layer/liza-attention.test.ts")
+       "test/tptt/layer/liza-attention.test.ts", "a titanized layer computes what the loops compute")
 def truncates_output():
     model, _ = get_tptt_model(llama(), llama().config, recurrent_config=MODES["delta_rule"], max_self_attn_length=4)
     return raises(lambda: model(input_ids=torch.ones(1, 9, dtype=torch.long)))
 
 
 @fault("Padding on the left changes the gates of the tokens after it: the pool reads padded keys",
-       "test/tptt/memory/linear-attention.test.ts")
+       "test/tptt/memory/linear-attention.test.ts", "with padding on the %s")
 def padding_changes_gates():
     torch.manual_seed(0)
     layer = LinearAttention(16, 2, recurrent_config=MODES["gated_delta_rule"], padding_side="left", max_chunk_size=1)
@@ -272,19 +283,13 @@ def padding_changes_gates():
     return f"outputs differ by {difference:.3f}"
 
 
-@fault("The pool's offset can lengthen or shorten its output", "test/tptt/memory/pooling.test.ts")
-def pool_changes_length():
-    lengths = [CausalAvgPool1d(4, offset=offset)(torch.zeros(1, 6, 4)).shape[1] for offset in (1, -1)]
-    assert lengths == [7, 5]
-    return "offset 1 makes 7 tokens of 6, offset -1 makes 5"
-
-
 def main():
     rows = []
-    for what, test, function in FAULTS:
-        assert Path(__file__).resolve().parent.parent.joinpath(test).exists(), f"{what}: no {test}"
+    for what, file, test, function in FAULTS:
+        tests = Path(__file__).resolve().parent.parent.joinpath(file).read_text(encoding="utf-8")
+        assert test in tests, f"{what}: {file} has no test that is called {test}"
         seen = function()
-        rows.append({"fault": what, "seen": seen, "test of ours": f"`{test}`"})
+        rows.append({"fault": what, "seen": seen, "test of ours": f"`{file}`: {test}"})
         print(f"{what}: {seen}")
     document = {"title": "What Python does wrong and this project does differently", "rows": rows}
     Path(sys.argv[1]).write_text(json.dumps(document, indent=2) + "\n")

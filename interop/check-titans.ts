@@ -12,7 +12,8 @@ const [folder, results] = process.argv.slice(2);
 if (!folder || !results) throw new Error("usage: check-titans.ts FOLDER RESULTS");
 const limit = 1e-4;
 
-const rows: Record<string, string | number>[] = [];
+/** A row for each base model, a column for each kind of titan or adapter. */
+const rows = new Map<string, Record<string, string | number>>();
 for (const entry of (await readdir(folder, { withFileTypes: true })).filter((e) => e.isDirectory())) {
   const expected = await openSafetensors(`${folder}/${entry.name}.safetensors`);
   const model = await TpttModel.fromPretrained(`${folder}/${entry.name}`);
@@ -20,16 +21,17 @@ for (const entry of (await readdir(folder, { withFileTypes: true })).filter((e) 
   const difference = largestDifference(logits, await expected.read("logits"));
   if (!(difference < limit))
     throw new Error(`${entry.name}: logits differ by ${difference}, more than ${limit}`);
-  rows.push({ model: entry.name, logits: difference });
+  const [, base = "", kind = ""] = /^(.*)-((?:full|lora|peft)-.*)$/.exec(entry.name) ?? [];
+  const row = rows.get(base) ?? { "base model": base };
+  rows.set(base, { ...row, [kind.replace("-", ", ")]: difference });
   await model.dispose();
   await expected.close();
 }
-if (rows.length === 0) throw new Error(`${folder}: nothing to check`);
-rows.sort((a, b) => String(a.model).localeCompare(String(b.model)));
+if (rows.size === 0) throw new Error(`${folder}: nothing to check`);
 await writeResults(results, "titans-from-python", {
   title: "Saved by Python, loaded here",
   text:
     "Titans of the Python package (`save_pretrained`; with LoRA, and with the projections trained themselves; mu 0.5) " +
     "and plain PEFT adapters: largest difference of logits.",
-  rows,
+  rows: [...rows.values()].sort((a, b) => String(a["base model"]).localeCompare(String(b["base model"]))),
 });

@@ -61,16 +61,18 @@ def ways(folder):
 
 def main():
     source, results = map(Path, sys.argv[1:])
-    rows = []
+    rows = {}
     for folder in sorted(path for path in source.iterdir() if path.is_dir()):
         expected = load_file(folder.with_suffix(".safetensors"))
         for way, model in ways(folder):
             with torch.no_grad():
                 logits = model.eval()(input_ids=expected["input_ids"], use_cache=False).logits
             difference = (logits - expected["logits"]).abs().max().item()
-            rows.append({"model": folder.name, "loaded by": way, "logits": check(f"{folder.name}, {way}", difference)})
+            base, trained, kind = folder.name.rsplit("-", 2)
+            row = rows.setdefault((base, trained), {"base model": base, "trained": trained})
+            row[f"{kind}: {way}"] = check(f"{folder.name}, {way}", difference)
     assert rows, f"{source}: nothing to check"
-    write_rows(results, "titans-to-python", "Saved here, loaded by Python", TEXT, rows)
+    write_rows(results, "titans-to-python", "Saved here, loaded by Python", TEXT, list(rows.values()))
 
 
 TEXT = (

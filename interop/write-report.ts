@@ -28,7 +28,7 @@ function section({ title, text, rows }: Results): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const line = (cells: readonly string[]) => `| ${cells.map((c) => c.replaceAll("|", "\\|")).join(" | ")} |`;
   const table = [
-    line(columns.map((column) => column.replaceAll("_", " "))),
+    line(columns),
     line(columns.map(() => "---")),
     ...rows.map((row) => line(columns.map((column) => cell(row[column])))),
   ];
