@@ -3,7 +3,8 @@
  * check-backbones.ts MODELS RESULTS. Writes RESULTS/backbones.json.
  */
 import { readdir } from "node:fs/promises";
-import { compareWithItself, compareWithPython, readExpected } from "../test/tptt/backbone-check.js";
+import { readExpected } from "../test/models/fixture.js";
+import { compareWithItself, compareWithPython } from "../test/tptt/backbone-check.js";
 import { writeResults } from "./results.js";
 
 const [models, results] = process.argv.slice(2);

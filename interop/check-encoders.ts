@@ -3,8 +3,7 @@
  * check-encoders.ts RESULTS. Writes RESULTS/encoders.json.
  */
 import { readdir } from "node:fs/promises";
-import { fixtureFolder } from "../test/models/fixture.js";
-import { readExpected } from "../test/tptt/backbone-check.js";
+import { fixtureFolder, readExpected } from "../test/models/fixture.js";
 import { compareEncoder } from "../test/tptt/encoder-check.js";
 import { writeResults } from "./results.js";
 

@@ -5,12 +5,11 @@
  * then be about as near to Python's float64 (within a factor of 4) as Python's own float32 is.
  */
 import { readFile } from "node:fs/promises";
+import { readTensors, relativeDifference } from "../test/tensors.js";
 import {
-  difference,
   type OperatorCase,
   type OperatorShape,
   operatorResults,
-  readTensors,
   runOperatorCase,
 } from "../test/tptt/memory/operator-cases.js";
 import { writeResults } from "./results.js";
@@ -62,12 +61,12 @@ for (const [i, one] of cases.entries()) {
   const computed = await runOperatorCase(one, shape, tensors);
   for (const name of operatorResults) {
     const kind = name === "output" ? "output" : name === "state" ? "memory" : "gradients";
-    const single = difference(computed[name], tensors.get(`${i}.single.${name}`)!);
+    const single = relativeDifference(computed[name], tensors.get(`${i}.single.${name}`)!);
     if (single <= tolerance) {
       own[kind] = Math.max(own[kind], single);
       continue;
     }
-    const exact = difference(computed[name], tensors.get(`${i}.exact.${name}`)!);
+    const exact = relativeDifference(computed[name], tensors.get(`${i}.exact.${name}`)!);
     const rounding = one.rounding[name]!;
     if (!(exact <= Math.max(tolerance, 4 * rounding)))
       throw new Error(

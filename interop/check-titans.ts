@@ -3,9 +3,8 @@
  * Writes RESULTS/titans-from-python.json.
  */
 import { readdir } from "node:fs/promises";
-import { openSafetensors } from "../src/io/weight-source.js";
 import { TpttModel } from "../src/tptt/tptt-model.js";
-import { largestDifference } from "../test/tptt/backbone-check.js";
+import { largestDifference, readTensors } from "../test/tensors.js";
 import { writeResults } from "./results.js";
 
 const [folder, results] = process.argv.slice(2);
@@ -15,17 +14,16 @@ const limit = 1e-4;
 /** A row for each base model, a column for each kind of titan or adapter. */
 const rows = new Map<string, Record<string, string | number>>();
 for (const entry of (await readdir(folder, { withFileTypes: true })).filter((e) => e.isDirectory())) {
-  const expected = await openSafetensors(`${folder}/${entry.name}.safetensors`);
+  const expected = await readTensors(`${folder}/${entry.name}.safetensors`);
   const model = await TpttModel.fromPretrained(`${folder}/${entry.name}`);
-  const { logits } = await model.forward({ inputIds: await expected.read("input_ids") });
-  const difference = largestDifference(logits, await expected.read("logits"));
+  const { logits } = await model.forward({ inputIds: expected.get("input_ids")! });
+  const difference = largestDifference(logits, expected.get("logits")!);
   if (!(difference < limit))
     throw new Error(`${entry.name}: logits differ by ${difference}, more than ${limit}`);
   const [, base = "", kind = ""] = /^(.*)-((?:full|lora|peft)-.*)$/.exec(entry.name) ?? [];
   const row = rows.get(base) ?? { "base model": base };
   rows.set(base, { ...row, [kind.replace("-", ", ")]: difference });
   await model.dispose();
-  await expected.close();
 }
 if (rows.size === 0) throw new Error(`${folder}: nothing to check`);
 await writeResults(results, "titans-from-python", {

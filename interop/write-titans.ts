@@ -6,7 +6,7 @@ import { mkdir, readdir } from "node:fs/promises";
 import { Random, Tensor, TpttModel } from "../src/index.js";
 import { writeSafetensors } from "../src/io/safetensors.js";
 import type { FromPretrainedOptions } from "../src/tptt/tptt-model.js";
-import { readExpected } from "../test/tptt/backbone-check.js";
+import { loraOf, readExpected } from "../test/models/fixture.js";
 
 const [models, folder] = process.argv.slice(2);
 if (!models || !folder) throw new Error("usage: write-titans.ts MODELS FOLDER");
@@ -56,9 +56,7 @@ for (const name of (await readdir(models)).sort()) {
   const base = `${models}/${name}`;
   const expected = await readExpected(base);
   if (!expected.has("titan_logits")) continue;
-  const lora = [...expected.keys()].filter((key) => key.includes(".lora_") && !key.includes("grad."));
-  const targetModules = [...new Set(lora.map((key) => key.split(".lora_")[0]!.split(".").at(-1)!))];
-  const loraConfig = { r: 4, loraAlpha: 8, targetModules };
+  const loraConfig = loraOf(expected);
   await write(base, `${name}-lora`, { operatorMode: "delta_rule", loraConfig }, { titan, adapter, merged });
   const trainableParameters = projections;
   await write(

@@ -80,6 +80,7 @@ export {
   type PoolingConfig,
   type RecurrentConfig,
   recurrentModes,
+  type Trick,
 } from "./tptt/config/operator-config.js";
 export { loadTpttSafetensors, saveTpttSafetensors } from "./tptt/files/adapter-file.js";
 export { generateModelCard, renderTemplate, writeModelCard } from "./tptt/files/model-card.js";
@@ -116,7 +117,7 @@ export { CausalAvgPool1d, type CausalAvgPool1dOptions } from "./tptt/memory/pool
 export { type OperatorInputs, ReferenceMemory } from "./tptt/memory/reference-memory.js";
 export type { Tailed } from "./tptt/memory/tail.js";
 export { unlinearActivation } from "./tptt/memory/unlinear-activation.js";
-export { type Trick, VirtualTokenExpander } from "./tptt/memory/virtual-token-expander.js";
+export { VirtualTokenExpander } from "./tptt/memory/virtual-token-expander.js";
 export {
   type FromPretrainedOptions,
   type GenerateOptions,

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { exists } from "./path-kind.js";
 
 /** What a file can be made of: a text, bytes, or pieces that arrive one after the other. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -114,10 +115,3 @@ const temporaryName = (target: string) =>
   join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
 
 const setAsideName = (target: string) => join(dirname(target), `.${basename(target)}.old.tmp`);
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}

@@ -3,11 +3,15 @@ import { InputError } from "../errors.js";
 import { type CamelFields, camelFields } from "../io/field-names.js";
 import { isObject, type JsonObject } from "../io/json-file.js";
 import { parseWith } from "../io/validate.js";
+import { type ActivationName, activations } from "../nn/activations.js";
 import type { RopeScaling } from "../nn/rotary.js";
 
 /* Fields of config.json that several families share. */
 
 export const positiveInt = z.int().positive();
+
+/** How many layers, or experts in a layer. A model is built before its weights are looked at: what says more is not believed. */
+export const partCount = positiveInt.max(1024, "expected at most 1024");
 
 /** `rope_scaling`: absent or null for none; `rope_type` is spelled `type` in older configs. */
 export const ropeScaling = z
@@ -50,6 +54,13 @@ export const ropeScaling = z
     return z.NEVER;
   });
 
+/** `clip_qkv`: the largest absolute value of queries, keys and values; absent or null for none. */
+export const clipQkv = z
+  .number()
+  .positive()
+  .nullish()
+  .transform((limit) => limit ?? undefined);
+
 /** `layer_types`: which layers see a window of tokens, and which see all. */
 export const layerTypes = z.array(z.enum(["sliding_attention", "full_attention"])).nullish();
 
@@ -58,7 +69,7 @@ export const decoderFields = {
   vocab_size: positiveInt,
   hidden_size: positiveInt,
   intermediate_size: positiveInt,
-  num_hidden_layers: positiveInt,
+  num_hidden_layers: partCount,
   num_attention_heads: positiveInt,
   num_key_value_heads: positiveInt.nullish(),
   head_dim: positiveInt.nullish(),
@@ -67,6 +78,12 @@ export const decoderFields = {
   rope_theta: z.number().positive().default(10_000),
   rope_scaling: ropeScaling,
   tie_word_embeddings: z.boolean().default(false),
+};
+
+/** The activation of a family that leaves the choice to the config. */
+export const anyActivation = (byDefault: ActivationName) => {
+  const names = Object.keys(activations) as ActivationName[];
+  return z.enum(names, `expected one of ${names.join(", ")}`).default(byDefault);
 };
 
 /** The only activation that a family has. */
@@ -125,7 +142,7 @@ export function checkLayerTypes(
 }
 
 /** Checks what a schema of single fields cannot. @throws InputError naming the field. */
-export function checkHeads(
+function checkHeads(
   config: {
     readonly numAttentionHeads: number;
     readonly numKeyValueHeads: number;

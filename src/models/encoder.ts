@@ -1,33 +1,26 @@
 import { z } from "zod";
-import { gelu, geluExact, maximum, reshape, silu, slice, tanh, type Value } from "../engine/index.js";
+import { reshape, slice, tanh, type Value } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import { type CamelFields, camelFields } from "../io/field-names.js";
 import type { JsonObject } from "../io/json-file.js";
 import { parseWith } from "../io/validate.js";
+import { activations } from "../nn/activations.js";
 import { Attention, type Projections, softmaxAttention, splitHeads } from "../nn/attention.js";
 import type { ForwardContext } from "../nn/forward-context.js";
 import { Linear } from "../nn/layers.js";
 import { Module } from "../nn/module.js";
 import { Backbone } from "./backbone.js";
-import { positiveInt } from "./config-fields.js";
+import { anyActivation, partCount, positiveInt } from "./config-fields.js";
 
 /* What BERT, and ViT after it, are built of: attention that sees all tokens, its parts named as BERT's are. */
-
-const activations = {
-  gelu: geluExact,
-  gelu_new: gelu,
-  gelu_pytorch_tanh: gelu,
-  relu: (x: Value) => maximum(x, 0),
-  silu,
-};
 
 /** The fields that the two have in common, with their defaults. */
 export const encoderFields = {
   hidden_size: positiveInt.default(768),
-  num_hidden_layers: positiveInt.default(12),
+  num_hidden_layers: partCount.default(12),
   num_attention_heads: positiveInt.default(12),
   intermediate_size: positiveInt.default(3072),
-  hidden_act: z.enum(Object.keys(activations) as [keyof typeof activations]).default("gelu"),
+  hidden_act: anyActivation("gelu"),
   layer_norm_eps: z.number().positive().default(1e-12),
 };
 

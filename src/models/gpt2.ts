@@ -1,19 +1,9 @@
 import { z } from "zod";
-import {
-  add,
-  constant,
-  gelu,
-  geluExact,
-  maximum,
-  type Parameter,
-  silu,
-  Tensor,
-  tanh,
-  type Value,
-} from "../engine/index.js";
+import { add, constant, maximum, type Parameter, Tensor, type Value } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
 import { parseWith } from "../io/validate.js";
+import { activations } from "../nn/activations.js";
 import { Attention, type Projections, softmaxAttention, splitHeads } from "../nn/attention.js";
 import { runBlocks } from "../nn/blocks.js";
 import type { ForwardContext } from "../nn/forward-context.js";
@@ -21,7 +11,7 @@ import { Conv1D, Embedding, LayerNorm, Linear } from "../nn/layers.js";
 import { Module } from "../nn/module.js";
 import { splitQkv } from "../nn/split-qkv.js";
 import type { Architecture } from "./architecture.js";
-import { positiveInt } from "./config-fields.js";
+import { anyActivation, partCount, positiveInt } from "./config-fields.js";
 import { gpt2Gguf } from "./gpt2-gguf.js";
 import { LanguageModel } from "./language-model.js";
 
@@ -31,33 +21,16 @@ import { LanguageModel } from "./language-model.js";
  * training recipe (Karamcheti et al., 2021); its `reorder_and_upcast_attn` is about half precision only.
  */
 
-const relu = (x: Value): Value => maximum(x, 0);
-
-/** By the names of transformers. */
-const activations = {
-  gelu_new: gelu,
-  gelu_pytorch_tanh: gelu,
-  gelu: geluExact,
-  relu,
-  silu,
-  swish: silu,
-  tanh,
-};
-
-const activationNames = Object.keys(activations) as (keyof typeof activations)[];
-
 const configSchema = z
   .object({
     model_type: z.literal("gpt2"),
     vocab_size: positiveInt.default(50_257),
     n_positions: positiveInt.default(1024),
     n_embd: positiveInt.default(768),
-    n_layer: positiveInt.default(12),
+    n_layer: partCount.default(12),
     n_head: positiveInt.default(12),
     n_inner: positiveInt.nullish(),
-    activation_function: z
-      .enum(activationNames, `expected one of ${activationNames.join(", ")}`)
-      .default("gelu_new"),
+    activation_function: anyActivation("gelu_new"),
     layer_norm_epsilon: z.number().positive().default(1e-5),
     scale_attn_weights: z.boolean().default(true),
     scale_attn_by_inverse_layer_idx: z.boolean().default(false),
@@ -208,7 +181,7 @@ class Gpt2 extends LanguageModel {
     const { maxPositionEmbeddings } = this.config;
     if (context.length > maxPositionEmbeddings) {
       throw new InputError(
-        "inputIds",
+        "input_ids",
         `has ${context.length} tokens, expected at most ${maxPositionEmbeddings}, the positions that this model knows; cut the text`,
       );
     }

@@ -1,19 +1,19 @@
 import { z } from "zod";
-import { silu, type Value } from "../engine/index.js";
+import { silu } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
 import { GatedMlp } from "../nn/gated-mlp.js";
-import { clipped, RmsNorm } from "../nn/layers.js";
+import { RmsNorm } from "../nn/layers.js";
 import { MixtureOfExperts } from "../nn/mixture-of-experts.js";
 import { PreNormBlock } from "../nn/pre-norm-block.js";
 import { RotaryEmbedding } from "../nn/rotary.js";
-import type { RotaryAttentionOptions } from "../nn/rotary-attention.js";
 import type { Architecture } from "./architecture.js";
 import {
-  type DecoderConfig,
+  clipQkv,
   decoderFields,
   onlyActivation,
   parseDecoderConfig,
+  partCount,
   positiveInt,
 } from "./config-fields.js";
 import { DecoderLm } from "./decoder-lm.js";
@@ -34,42 +34,14 @@ const configSchema = z.object({
   max_position_embeddings: positiveInt.default(4096),
   rms_norm_eps: z.number().positive().default(1e-5),
   attention_bias: z.boolean().default(false),
-  clip_qkv: z
-    .number()
-    .positive()
-    .nullish()
-    .transform((limit) => limit ?? undefined),
-  num_experts: positiveInt.default(64),
+  clip_qkv: clipQkv,
+  num_experts: partCount.default(64),
   num_experts_per_tok: positiveInt.default(8),
   norm_topk_prob: z.boolean().default(false),
   output_router_logits: z
     .literal(false, "expected false: the loss of balance between experts is not computed")
     .default(false),
 });
-
-type OlmoeConfig = DecoderConfig<z.output<typeof configSchema>>;
-
-class OlmoeAttention extends Olmo2Attention {
-  readonly #clip: number | undefined;
-
-  constructor(options: RotaryAttentionOptions, { rmsNormEps, clipQkv }: OlmoeConfig) {
-    super(options, rmsNormEps);
-    this.#clip = clipQkv;
-  }
-
-  // A clip that cuts each number by itself may come after the heads are split.
-  protected override queryHeads(q: Value): Value {
-    return clipped(super.queryHeads(q), this.#clip);
-  }
-
-  protected override keyHeads(k: Value): Value {
-    return clipped(super.keyHeads(k), this.#clip);
-  }
-
-  protected override valueHeads(v: Value): Value {
-    return clipped(super.valueHeads(v), this.#clip);
-  }
-}
 
 function build(json: JsonObject, where: string): DecoderLm {
   const config = parseDecoderConfig(configSchema, json, where);
@@ -82,11 +54,11 @@ function build(json: JsonObject, where: string): DecoderLm {
   }
   const norm = () => new RmsNorm(hiddenSize, config.rmsNormEps);
   const rope = new RotaryEmbedding(config.headDim, config.ropeTheta, config.ropeScaling);
-  const bias = { qkvBias: attentionBias, outBias: attentionBias };
+  const common = { ...config, qkvBias: attentionBias, outBias: attentionBias, clip: config.clipQkv };
   const block = (layerIdx: number) =>
     new PreNormBlock({
       norm,
-      attention: new OlmoeAttention({ ...config, ...bias, layerIdx, rope }, config),
+      attention: new Olmo2Attention({ ...common, layerIdx, rope }, config.rmsNormEps),
       mlp: new MixtureOfExperts({
         hiddenSize,
         expertsPerToken: numExpertsPerTok,

@@ -1,4 +1,3 @@
-import { ignoreIndex } from "../data/ignore-index.js";
 import {
   add,
   cast,
@@ -55,7 +54,7 @@ function padRows({ x, labels }: Slice, slices: number): Slice {
   const [count, hidden] = x.shape as [number, number];
   const more = Math.ceil(count / slices) * slices - count;
   if (more === 0) return { x, labels };
-  const ignored = Tensor.int64([more], Array<number>(more).fill(ignoreIndex));
+  const ignored = Tensor.int64([more], Array<number>(more).fill(-1));
   return {
     x: concat([x, zeros(x.dtype, [more, hidden])], 0),
     labels: concat([labels, constant(ignored)], 0),

@@ -1,7 +1,7 @@
 import type { Value } from "../engine/index.js";
 import { Attention, type Projections, softmaxAttention, splitHeads } from "./attention.js";
 import type { ForwardContext } from "./forward-context.js";
-import { Linear } from "./layers.js";
+import { clipped, Linear } from "./layers.js";
 import type { RotaryEmbedding } from "./rotary.js";
 
 /** What a {@link RotaryAttention} is made of. */
@@ -20,11 +20,16 @@ export interface RotaryAttentionOptions {
   readonly qkvBias?: boolean;
   /** Whether the output projection has a bias. */
   readonly outBias?: boolean;
+  /**
+   * Queries, keys and values are cut to -clip .. clip before the rotation, for softmax attention alone: a second path gets
+   * the projections as they are. Not cut unless given.
+   */
+  readonly clip?: number | undefined;
 }
 
 /**
  * Attention with a projection each for q, k and v, grouped heads, and rotary positions: what most decoders share.
- * A family that treats queries, keys or values before the rotation says so in `queryHeads`, `keyHeads`, `valueHeads`.
+ * A family that treats queries or keys before the rotation says so in `queryHeads`, `keyHeads`.
  */
 export class RotaryAttention extends Attention {
   readonly layerIdx: number;
@@ -38,6 +43,7 @@ export class RotaryAttention extends Attention {
   readonly o_proj: Linear;
   readonly #rope: RotaryEmbedding;
   readonly #scale: number;
+  readonly #clip: number | undefined;
 
   constructor(options: RotaryAttentionOptions) {
     super();
@@ -53,6 +59,7 @@ export class RotaryAttention extends Attention {
     this.o_proj = new Linear(this.numHeads * headDim, hiddenSize, { bias: outBias });
     this.#rope = options.rope;
     this.#scale = options.scale ?? headDim ** -0.5;
+    this.#clip = options.clip;
   }
 
   project(x: Value): Projections {
@@ -69,16 +76,12 @@ export class RotaryAttention extends Attention {
     return splitHeads(k, this.numKeyValueHeads);
   }
 
-  /** [B, S, Hkv * D] -> [B, Hkv, S, D] */
-  protected valueHeads(v: Value): Value {
-    return splitHeads(v, this.numKeyValueHeads);
-  }
-
   attend({ q, k, v }: Projections, context: ForwardContext, window = this.window): Value {
+    const cut = (heads: Value) => clipped(heads, this.#clip);
     return softmaxAttention(
-      this.#rope.forward(this.queryHeads(q), context),
-      this.#rope.forward(this.keyHeads(k), context),
-      this.valueHeads(v),
+      this.#rope.forward(cut(this.queryHeads(q)), context),
+      this.#rope.forward(cut(this.keyHeads(k)), context),
+      cut(splitHeads(v, this.numKeyValueHeads)),
       { layerIdx: this.layerIdx, window, scale: this.#scale, context },
     );
   }

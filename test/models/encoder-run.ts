@@ -4,24 +4,19 @@ import { ForwardContext } from "../../src/nn/forward-context.js";
 import type { Linear } from "../../src/nn/layers.js";
 import { LoraLinear } from "../../src/nn/lora.js";
 import { nameParameters } from "../../src/nn/module.js";
-import { type Fixture, toBool, typeOf } from "./fixture.js";
-
-/** The adapters of the fixture, by name. */
-export function adaptersOf({ expected }: Fixture): Record<string, Tensor> {
-  return Object.fromEntries([...expected].filter(([key]) => /^(?!\w*grad\.).*\.lora_/.test(key)));
-}
+import { barePath } from "../../src/tptt/config/lora-targets.js";
+import { adaptersOf, type Fixture, toBool, typeOf } from "./fixture.js";
 
 /** Puts LoRA where the fixture has it, under the names that it has in the plain model. */
-export function addAdapters(fixture: Fixture): void {
-  const { model } = fixture.checkpoint;
-  const adapters = adaptersOf(fixture);
+export function addAdapters({ checkpoint, expected }: Fixture): void {
+  const { model } = checkpoint;
+  const adapters = adaptersOf(expected);
   for (const [path, module] of [...model.namedModules()]) {
-    const target = `${path.replace(".base_attn.", ".")}.lora_A.weight`;
+    const target = `${barePath(path)}.lora_A.weight`;
     if (target in adapters && !(module instanceof LoraLinear))
       model.set(path, new LoraLinear(module as Linear, 4, 8 / 4));
   }
-  for (const [path, parameter] of model.namedParameters())
-    parameter.name ||= path.replace(".base_attn.", ".");
+  for (const [path, parameter] of model.namedParameters()) parameter.name ||= barePath(path);
   nameParameters(model);
 }
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { type FrozenWeights, Tensor, type TypeInfo } from "../../src/engine/index.js";
-import { openSafetensorsFile } from "../../src/io/safetensors.js";
 import { type Checkpoint, openCheckpoint } from "../../src/models/checkpoint.js";
+import { readTensors } from "../tensors.js";
 
 /** The folder of a tiny random model of interop/make-fixtures.py. */
 export const fixtureFolder = (name: string): string =>
@@ -19,14 +19,26 @@ export interface Fixture {
 }
 
 export async function openFixture(name: string): Promise<Fixture> {
-  const file = await openSafetensorsFile(`${fixtureFolder(name)}/expected.safetensors`);
-  const expected = new Map<string, Tensor>();
-  for (const tensor of file.tensors.keys()) expected.set(tensor, await file.read(tensor));
-  await file.close();
+  const expected = await readExpected(fixtureFolder(name));
   const checkpoint = await openCheckpoint(fixtureFolder(name));
   const frozen = await checkpoint.load();
   await checkpoint.close();
   return { checkpoint, frozen, expected };
+}
+
+/** What transformers, PEFT and the Python package computed with the tiny model in a folder. */
+export const readExpected = (folder: string): Promise<ReadonlyMap<string, Tensor>> =>
+  readTensors(`${folder}/expected.safetensors`);
+
+/** The LoRA matrices among what is expected, by their names in the plain model. */
+export function adaptersOf(expected: ReadonlyMap<string, Tensor>): Record<string, Tensor> {
+  return Object.fromEntries([...expected].filter(([key]) => /^(?!\w*grad\.).*\.lora_/.test(key)));
+}
+
+/** LoRA as the fixtures have it, over the layers that have adapters there. */
+export function loraOf(expected: ReadonlyMap<string, Tensor>) {
+  const layers = Object.keys(adaptersOf(expected)).map((key) => key.split(".lora_")[0]!);
+  return { r: 4, loraAlpha: 8, targetModules: [...new Set(layers.map((path) => path.split(".").at(-1)!))] };
 }
 
 /** The type of a tensor, for the inputs of compile. */

@@ -32,7 +32,7 @@ describe("the config", () => {
     [{ n_head: 3 }, "config.json: n_head: is 3, expected a divisor of n_embd (16)"],
     [
       { activation_function: "mish" },
-      'config.json: activation_function: is "mish"; expected one of gelu_new',
+      'config.json: activation_function: is "mish"; expected one of gelu, gelu_new',
     ],
     [{ add_cross_attention: true }, "config.json: add_cross_attention: is true; expected false"],
   ])("%j is refused with the field's name", (fields, message) => {
@@ -47,6 +47,6 @@ test("a sequence longer than the table of positions is refused", async () => {
       inputs: { ids: { dtype: "int64", shape: [1, length] } },
     });
   await expect(read(5)).rejects.toThrow(
-    "inputIds: has 5 tokens, expected at most 4, the positions that this model knows",
+    "input_ids: has 5 tokens, expected at most 4, the positions that this model knows",
   );
 });

@@ -2,55 +2,26 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Tensor } from "../../src/engine/index.js";
-import { openSafetensors } from "../../src/io/weight-source.js";
+import { barePath } from "../../src/tptt/config/lora-targets.js";
 import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";
+import { loraOf, readExpected } from "../models/fixture.js";
+import { largestDifference, relativeDifference } from "../tensors.js";
 
 /** Largest differences between two ways of computing the same. */
 export type Differences = Readonly<Record<string, number>>;
 
-type Tensors = ReadonlyMap<string, Tensor>;
-
-/** What Python computed with the tiny model in a folder (interop/make-fixtures.py). */
-export async function readExpected(folder: string): Promise<Tensors> {
-  const source = await openSafetensors(`${folder}/expected.safetensors`);
-  try {
-    const tensors = new Map<string, Tensor>();
-    for (const name of source.tensors.keys()) tensors.set(name, await source.read(name));
-    return tensors;
-  } finally {
-    await source.close();
-  }
-}
-
-/** LoRA as the fixtures have it, over the layers that have adapters there. */
-function loraOf(expected: Tensors) {
-  const adapters = [...expected.keys()].filter((key) => /^(?!\w*grad\.).*\.lora_/.test(key));
-  const targetModules = [...new Set(adapters.map((key) => key.split(".lora_")[0]!.split(".").at(-1)!))];
-  return { r: 4, loraAlpha: 8, targetModules };
-}
-
-const plainName = (name: string): string => name.replace(".base_attn.", ".");
-
 /** A titan of the model with the adapters that the fixture holds. */
-async function openWithAdapters(folder: string, expected: Tensors, options: FromPretrainedOptions) {
+async function openWithAdapters(
+  folder: string,
+  expected: ReadonlyMap<string, Tensor>,
+  options: FromPretrainedOptions,
+) {
   const model = await TpttModel.fromPretrained(folder, { ...options, loraConfig: loraOf(expected) });
-  model.params = Object.fromEntries(
-    model.trainable.map(({ name }) => [name, expected.get(plainName(name))!]),
-  );
+  model.params = Object.fromEntries(model.trainable.map(({ name }) => [name, expected.get(barePath(name))!]));
   return model;
 }
 
 const largest = (numbers: Iterable<number>): number => Math.max(0, ...numbers);
-
-/** max |a - b|; NaN when anything is not a number. */
-export function largestDifference(a: Tensor, b: Tensor): number {
-  if (String(a.shape) !== String(b.shape)) throw new Error(`[${a.shape}] is compared with [${b.shape}]`);
-  return a.f32.reduce((worst, x, i) => Math.max(worst, Math.abs(x - b.f32[i]!)), 0);
-}
-
-/** max |a - b| / max |b| */
-export const relativeDifference = (a: Tensor, b: Tensor): number =>
-  largestDifference(a, b) / largest(b.f32.map(Math.abs));
 
 /** Logits, and the gradients of the adapters, of the plain model with LoRA and of the titan in Python's form. */
 export async function compareWithPython(folder: string): Promise<Differences> {
@@ -71,7 +42,7 @@ export async function compareWithPython(folder: string): Promise<Differences> {
         shape,
         f32.map((x) => x / targets),
       );
-      return relativeDifference(mean, get(`${grad}.${plainName(name)}`));
+      return relativeDifference(mean, get(`${grad}.${barePath(name)}`));
     });
     return {
       [`${prefix}_logits`]: largestDifference(logits, get(`${prefix}_logits`)),

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { fixtureFolder } from "../models/fixture.js";
-import { compareWithItself, compareWithPython, readExpected } from "./backbone-check.js";
+import { fixtureFolder, readExpected } from "../models/fixture.js";
+import { compareWithItself, compareWithPython } from "./backbone-check.js";
 
 /** The tiny models that predict tokens. */
 const names = readdirSync(fixtureFolder("")).filter((name) => /^(?!bert|vit)/.test(name));

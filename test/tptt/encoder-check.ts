@@ -1,11 +1,13 @@
 import { Tensor } from "../../src/engine/index.js";
+import { barePath } from "../../src/tptt/config/lora-targets.js";
 import type { RecurrentConfig } from "../../src/tptt/config/operator-config.js";
 import type { EncodeInputs, Encoding } from "../../src/tptt/graphs/batch.js";
 import { getTpttModel } from "../../src/tptt/layer/inject.js";
 import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";
-import { adaptersOf, addAdapters, runWeighed } from "../models/encoder-run.js";
-import { type Fixture, fixtureFolder, openFixture } from "../models/fixture.js";
-import { type Differences, largestDifference, relativeDifference } from "./backbone-check.js";
+import { addAdapters, runWeighed } from "../models/encoder-run.js";
+import { adaptersOf, type Fixture, fixtureFolder, openFixture } from "../models/fixture.js";
+import { largestDifference, relativeDifference } from "../tensors.js";
+import type { Differences } from "./backbone-check.js";
 
 /** The titans of interop/encoder_fixture.py: how they remember, and from which side. */
 export const encoderTitans = {
@@ -48,9 +50,9 @@ async function compareOutputs(
   const fixture = await openFixture(name);
   const model = await TpttModel.fromPretrained(fixtureFolder(name), options);
   try {
-    const adapters = adaptersOf(fixture);
+    const adapters = adaptersOf(fixture.expected);
     model.params = Object.fromEntries(
-      model.trainable.map(({ name: path }) => [path, adapters[path.replace(".base_attn.", ".")]!]),
+      model.trainable.map(({ name: path }) => [path, adapters[barePath(path)]!]),
     );
     const { lastHiddenState, poolerOutput }: Encoding = await model.encode(inputsOf(fixture));
     const get = (key: string) => fixture.expected.get(prefix + key)!;
@@ -78,7 +80,7 @@ async function compareGradients(
       getTpttModel(fixture.checkpoint.model, { recurrentConfig, bidirectional });
     }
     addAdapters(fixture);
-    const { grads } = await runWeighed(fixture, adaptersOf(fixture));
+    const { grads } = await runWeighed(fixture, adaptersOf(fixture.expected));
     const differences = Object.entries(grads).map(([key, grad]) =>
       relativeDifference(grad, fixture.expected.get(`${kind}_grad.${key}`)!),
     );

@@ -1,20 +1,13 @@
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import { openSafetensors } from "../../src/io/weight-source.js";
 import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { temporaryFolder } from "../models/fixture.js";
+import { readTensors } from "../tensors.js";
 
 /** Titans and adapters that the Python packages wrote (interop/make-titans.py --fixtures). */
 const folder = fileURLToPath(new URL("../fixtures/titans", import.meta.url));
 const names = readdirSync(folder, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? e.name : []));
-
-async function expectedOf(name: string) {
-  const source = await openSafetensors(`${folder}/${name}.safetensors`);
-  const [inputIds, logits] = [await source.read("input_ids"), await source.read("logits")];
-  await source.close();
-  return { inputIds, logits };
-}
 
 async function open(path: string) {
   const model = await TpttModel.fromPretrained(path);
@@ -29,7 +22,8 @@ test("there are titans with LoRA and without, and plain adapters", () => {
 test.each(names)(
   "%s, written by Python, gives Python's logits here, also when it is saved again",
   async (name) => {
-    const { inputIds, logits } = await expectedOf(name);
+    const expected = await readTensors(`${folder}/${name}.safetensors`);
+    const [inputIds, logits] = [expected.get("input_ids")!, expected.get("logits")!];
     const model = await open(`${folder}/${name}`);
     const isTitan = !name.startsWith("peft");
     expect(model.config.operatorForm).toBe(isTitan ? "tptt-0.12" : "exact");

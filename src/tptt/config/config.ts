@@ -3,7 +3,6 @@ import { snakeFields } from "../../io/field-names.js";
 import type { JsonObject } from "../../io/json-file.js";
 import { parseWith } from "../../io/validate.js";
 import { positiveInt } from "../../models/config-fields.js";
-import type { Trick } from "../memory/virtual-token-expander.js";
 import { type LoraConfig, loraSchema } from "./lora-config.js";
 import { getModelName } from "./model-name.js";
 import {
@@ -17,6 +16,7 @@ import {
   recurrentFields,
   recurrentModes,
   recurrentSchema,
+  type Trick,
 } from "./operator-config.js";
 
 /** Where mu, the memory's share, comes from: `constant` is a number, `dynamic` is learned for each token. */
@@ -31,10 +31,15 @@ const verbatim = new Set(["rankPattern", "alphaPattern"]);
 /** How attention layers are called in the families that we know. */
 export const attentionNames: readonly string[] = ["attn", "self_attn", "attention"];
 
+/** Whether a relative path stays in the folder that it starts from. */
+function isInside(path: string): boolean {
+  return !/^([/\\]|[a-z]:)|\0/i.test(path) && !path.split(/[/\\]/).includes("..");
+}
+
 const schema = z
   .object({
-    base_model_name: z.string().default("google/gemma-3-270m"),
-    base_model_subfolder: z.string().nullish(),
+    base_model_name: z.string().min(1, "expected the path of the base model").default("google/gemma-3-270m"),
+    base_model_subfolder: z.string().refine(isInside, "expected a folder inside the base model's").nullish(),
     name_or_path: z.string().nullish(),
     model_task: z.string().nullish(),
     target_modules_names: z.array(z.string()).nullish(),

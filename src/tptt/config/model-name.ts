@@ -1,5 +1,4 @@
-import type { Trick } from "../memory/virtual-token-expander.js";
-import type { Gate } from "./operator-config.js";
+import type { Gate, Trick } from "./operator-config.js";
 
 /** Options of {@link getModelName}; the defaults are those of Python. */
 export interface ModelNameOptions {

@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { positiveInt } from "../../models/config-fields.js";
-import type { Trick } from "../memory/virtual-token-expander.js";
 
 /** What a gate is made of: `k` keys, `v` values, `kv` both, `c` a constant (1 for alpha, 0.5 for beta). */
 export type Gate = "k" | "v" | "kv" | "c";
+
+/** How a token becomes several: `dt` derivative, `rot` rotation, `rdt` the mean of both, `cte` repetition. */
+export type Trick = "dt" | "rot" | "rdt" | "cte";
 
 /** The linear attention operator, in the paper's terms. */
 export interface RecurrentConfig {

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { Params, Tensor } from "../../engine/index.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { type JsonObject, readTextFileIfPresent } from "../../io/json-file.js";
+import { isFolder } from "../../io/path-kind.js";
 import { type LazyTensor, streamSafetensors } from "../../io/safetensors.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import type { TitanParts } from "../graphs/titan-parts.js";
-import { isFolder } from "./titan-folder.js";
 
 /** What a merged model is made from. */
 export interface MergeSource {

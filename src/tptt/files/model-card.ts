@@ -1,10 +1,11 @@
-import { mkdir, readdir, stat } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, Template, tokenize } from "@huggingface/jinja";
 import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { type JsonObject, readTextFile } from "../../io/json-file.js";
+import { isFile } from "../../io/path-kind.js";
 import { TpttConfig } from "../config/config.js";
 
 const templatesFolder = fileURLToPath(new URL("../../../assets/templates", import.meta.url));
@@ -85,11 +86,7 @@ function cardVariables(folder: string, config: JsonObject): Record<string, unkno
  * @throws InputError when it is neither.
  */
 export async function locateTemplate(template: string): Promise<string> {
-  const isFile = await stat(template).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  if (isFile) return resolve(template);
+  if (await isFile(template)) return resolve(template);
   const names = (await readdir(templatesFolder)).map((file) => basename(file, extension)).sort();
   if (names.includes(template)) return join(templatesFolder, template + extension);
   throw new InputError(

@@ -4,13 +4,13 @@ import type { Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../../io/json-file.js";
+import { isFolder } from "../../io/path-kind.js";
 import { writeSafetensors } from "../../io/safetensors.js";
 import { parseWith } from "../../io/validate.js";
 import { TpttConfig } from "../config/config.js";
 import { loraSchema } from "../config/lora-config.js";
 import { barePath, targetsFor } from "../config/lora-targets.js";
 import { adapterFile } from "./adapter-file.js";
-import { isFolder } from "./titan-folder.js";
 
 /** PEFT's config, inside an adapter's folder. */
 const configFile = "adapter_config.json";

@@ -1,10 +1,12 @@
-import { mkdir, readFile, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { mkdir, readFile, realpath } from "node:fs/promises";
+import { join, resolve, sep } from "node:path";
 import type { Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { recoverFolder, writeFileAtomic } from "../../io/atomic-file.js";
 import { type JsonObject, readJsonFileIfPresent } from "../../io/json-file.js";
+import { exists, isFolder } from "../../io/path-kind.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
+import { type Checkpoint, openCheckpoint } from "../../models/checkpoint.js";
 import { TpttConfig } from "../config/config.js";
 import { adapterFile, saveTpttSafetensors } from "./adapter-file.js";
 import { generateModelCard } from "./model-card.js";
@@ -100,15 +102,21 @@ export async function locateBase({ baseModelName }: TpttConfig, folder: string):
   );
 }
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
-
-/** Whether a path is a folder that is there. */
-export const isFolder = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+/**
+ * Opens the base model that a config names.
+ *
+ * @throws InputError naming what is wrong with it; also when its subfolder is a link that leads out of its folder.
+ */
+export async function openBaseModel(config: TpttConfig): Promise<Checkpoint> {
+  const { baseModelName, baseModelSubfolder, baseModelPath } = config;
+  if (baseModelSubfolder !== undefined && (await exists(baseModelPath))) {
+    const [folder, inside] = [await realpath(baseModelName), await realpath(baseModelPath)];
+    if (inside !== folder && !inside.startsWith(folder + sep)) {
+      throw new InputError(
+        "base_model_subfolder",
+        `is ${baseModelSubfolder}, a link that leads out of ${folder} to ${inside}; name that folder as the base model`,
+      );
+    }
+  }
+  return openCheckpoint(baseModelPath);
+}

@@ -1,5 +1,6 @@
 import { compile, type Tensor, type TypeInfo, type Value } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
+import { snakeCase } from "../../io/field-names.js";
 import type { Backbone } from "../../models/backbone.js";
 import type { EncodeInputs } from "./batch.js";
 import { hiddenStates, type SequenceShape } from "./sequence-graphs.js";
@@ -42,7 +43,7 @@ export function mainInput({ inputs: read, config }: Backbone, inputs: EncodeInpu
   const unknown = given.find((name) => !read.some((known) => known === name));
   if (tensor && unknown === undefined) return tensor;
   throw new InputError(
-    unknown ?? main,
-    `${unknown ? "cannot be read" : "is missing"}: a ${config.modelType} model reads ${read.join(", ")}`,
+    snakeCase(unknown ?? main),
+    `${unknown ? "cannot be read" : "is missing"}: a ${config.modelType} model reads ${read.map(snakeCase).join(", ")}`,
   );
 }

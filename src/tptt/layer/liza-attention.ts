@@ -2,13 +2,23 @@ import { add, mean, mul, sqrt, type Value } from "../../engine/index.js";
 import { Attention, type Projections } from "../../nn/attention.js";
 import type { ForwardContext } from "../../nn/forward-context.js";
 import type { MagMode } from "../config/config.js";
-import type { OperatorForm, PoolingConfig, RecurrentConfig } from "../config/operator-config.js";
+import type { RecurrentConfig } from "../config/operator-config.js";
 import type { LCache, LinearState } from "../memory/lcache.js";
-import { LinearAttention } from "../memory/linear-attention.js";
-import { MemoryAsGate } from "./memory-as-gate.js";
+import { LinearAttention, type LinearAttentionOptions } from "../memory/linear-attention.js";
+import { MemoryAsGate, type MemoryAsGateOptions } from "./memory-as-gate.js";
 
-/** Options of {@link LiZAttention}, a part of TpttConfig. */
-export interface LiZAttentionOptions {
+/** Options of {@link LiZAttention}, a part of TpttConfig: those of its memory and of its gate, and its own. */
+export interface LiZAttentionOptions
+  extends Pick<
+      LinearAttentionOptions,
+      | "maxChunkSize"
+      | "bidirectional"
+      | "paddingSide"
+      | "operatorForm"
+      | "poolingConfig"
+      | "useLinearCheckpoint"
+    >,
+    Pick<MemoryAsGateOptions, "hiddenDim" | "crossGate"> {
   readonly recurrentConfig: RecurrentConfig;
   /** The softmax path sees this many tokens, itself included; undefined: as many as the base layer. */
   readonly maxSelfAttnLength?: number | undefined;
@@ -18,17 +28,6 @@ export interface LiZAttentionOptions {
   readonly magWeight?: number | undefined;
   /** `dynamic`: mu is learned. */
   readonly magMode?: MagMode | undefined;
-  /** Features of the layer's input; needed by a learned mu. */
-  readonly hiddenDim?: number | undefined;
-  /** Adds the product of the two weighted outputs. */
-  readonly crossGate?: boolean | undefined;
-  readonly maxChunkSize?: number | undefined;
-  readonly bidirectional?: boolean | undefined;
-  readonly paddingSide?: "left" | "right" | undefined;
-  /** Default `exact`. */
-  readonly operatorForm?: OperatorForm | undefined;
-  readonly poolingConfig?: PoolingConfig | undefined;
-  readonly useLinearCheckpoint?: boolean | undefined;
 }
 
 /**

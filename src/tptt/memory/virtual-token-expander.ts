@@ -12,10 +12,8 @@ import {
   zeros,
 } from "../../engine/index.js";
 import type { ForwardContext } from "../../nn/forward-context.js";
+import type { Trick } from "../config/operator-config.js";
 import { precede, type Tailed, tail } from "./tail.js";
-
-/** How a token becomes several: `dt` derivative, `rot` rotation, `rdt` the mean of both, `cte` repetition. */
-export type Trick = "dt" | "rot" | "rdt" | "cte";
 
 /**
  * Expands every token into n virtual tokens, the Householder steps of DeltaProduct (Siems et al., arXiv 2502.10297;

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
+import { camelFields } from "../../../src/io/field-names.js";
 import { getModelName, type ModelNameOptions } from "../../../src/tptt/config/model-name.js";
 import python from "../../fixtures/tptt/modules.json" with { type: "json" };
-import { camelCase } from "../fixture-options.js";
 
 test.each(python.modelNames.map(({ options, name }) => [options, name] as const))(
   "the name of %j is Python's",
   (options, name) => {
-    expect(getModelName({ ...(camelCase(options) as ModelNameOptions), addDate: false })).toBe(name);
+    expect(getModelName({ ...(camelFields(options) as ModelNameOptions), addDate: false })).toBe(name);
   },
 );
 

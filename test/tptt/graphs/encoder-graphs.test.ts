@@ -92,14 +92,14 @@ test("what a model does not read, or cannot do, is refused", async () => {
   const inputIds = rows([randomIds(5)]);
   const pixelValues = Tensor.zeros("f32", [1, 3, 16, 16]);
   await expect(bert.encode({ pixelValues })).rejects.toThrow(
-    "pixelValues: cannot be read: a bert model reads inputIds, tokenTypeIds",
+    "pixel_values: cannot be read: a bert model reads input_ids, token_type_ids",
   );
-  await expect(vit.encode({ inputIds })).rejects.toThrow("a vit model reads pixelValues");
+  await expect(vit.encode({ inputIds })).rejects.toThrow("a vit model reads pixel_values");
   await expect(vit.encode({ pixelValues: Tensor.zeros("f32", [1, 3, 8, 8]) })).rejects.toThrow(
     "pixel_values: has the shape [1,3,8,8], expected [batch,3,16,16]",
   );
   await expect(llama.encode({ inputIds, tokenTypeIds: inputIds })).rejects.toThrow(
-    "tokenTypeIds: cannot be read: a llama model reads inputIds",
+    "token_type_ids: cannot be read: a llama model reads input_ids",
   );
   // The memory alone has no limit, but the table of positions has.
   bert.magWeight = 1;

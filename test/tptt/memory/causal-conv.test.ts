@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { gradients, mul, type Parameter, sum } from "../../../src/engine/index.js";
+import { camelFields } from "../../../src/io/field-names.js";
 import { initialTensors } from "../../../src/nn/init.js";
 import { nameParameters } from "../../../src/nn/module.js";
 import { Random } from "../../../src/random.js";
 import { CausalConv1d, type CausalConv1dOptions } from "../../../src/tptt/memory/causal-conv.js";
 import python from "../../fixtures/tptt/modules.json" with { type: "json" };
-import { camelCase } from "../fixture-options.js";
 import { dot } from "./reference.js";
 import { centralDifferences, draw, evaluate, expectClose, flatten, type Nested, tensorOf } from "./run.js";
 
@@ -26,7 +26,7 @@ describe("CausalConv1d is Python's", () => {
   test.each(python.convolved.map(({ options, weights, y }) => [options, weights, y] as const))(
     "%j",
     async (options, weights, y) => {
-      const { layer } = build({ inChannels: 10, ...camelCase(options) } as CausalConv1dOptions);
+      const { layer } = build({ inChannels: 10, ...camelFields(options) } as CausalConv1dOptions);
       const params = Object.fromEntries(
         Object.entries(weights).map(([name, w]) => [name, tensorOf(w as Nested)]),
       );

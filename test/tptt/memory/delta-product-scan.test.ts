@@ -7,7 +7,7 @@ import {
   sequentialDeltaProductScan,
 } from "../../../src/tptt/memory/delta-product-scan.js";
 import { LinearAttentionOp } from "../../../src/tptt/memory/linear-attention-op.js";
-import { difference } from "./operator-cases.js";
+import { relativeDifference } from "../../tensors.js";
 import { operatorTensor } from "./operator-fixture.js";
 import { evaluate } from "./run.js";
 
@@ -35,15 +35,15 @@ test("the solver is Python's", async () => {
   const { y } = await evaluate(({ tri }) => ({ y: constructCausalForwardSolver(tri) }), {
     tri: operatorTensor("parts.tri"),
   });
-  expect(difference(y, operatorTensor("parts.solved"))).toBeLessThan(1e-5);
+  expect(relativeDifference(y, operatorTensor("parts.solved"))).toBeLessThan(1e-5);
 });
 
 describe.each(["linear", "gelu"] as const)("a %s memory with an initial state", (kind) => {
   const linear = kind === "linear";
   const check = async (fn: (x: Record<string, Value>) => { output: Value; state: Value }, name: string) => {
     const { output, state } = await evaluate(fn, inputs);
-    expect(difference(output, operatorTensor(`parts.${name}.${kind}.output`))).toBeLessThan(1e-5);
-    expect(difference(state, operatorTensor(`parts.${name}.${kind}.state`))).toBeLessThan(1e-5);
+    expect(relativeDifference(output, operatorTensor(`parts.${name}.${kind}.output`))).toBeLessThan(1e-5);
+    expect(relativeDifference(state, operatorTensor(`parts.${name}.${kind}.state`))).toBeLessThan(1e-5);
   };
 
   test("gives what chunk_delta_product_forward gives", async () => {
@@ -86,7 +86,7 @@ test("query heads of a group read the memory that each of them would have", asyn
       ).output;
     return { shared: run(first), repeated: run(twice) };
   }, inputs);
-  expect(difference(shared, repeated)).toBeLessThan(1e-6);
+  expect(relativeDifference(shared, repeated)).toBeLessThan(1e-6);
 });
 
 test("an initial state that Python would ignore is refused", async () => {

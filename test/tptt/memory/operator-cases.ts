@@ -1,12 +1,10 @@
 import { expand, reshape, Tensor, transpose, type Value, vjp } from "../../../src/engine/index.js";
-import { openSafetensorsFile } from "../../../src/io/safetensors.js";
 import { ForwardContext } from "../../../src/nn/forward-context.js";
-import type { Gate, RecurrentConfig } from "../../../src/tptt/config/operator-config.js";
+import type { Gate, RecurrentConfig, Trick } from "../../../src/tptt/config/operator-config.js";
 import { LinearAttention } from "../../../src/tptt/memory/linear-attention.js";
 import { applyLinearAttentionMask } from "../../../src/tptt/memory/linear-attention-mask.js";
 import { LinearAttentionOp } from "../../../src/tptt/memory/linear-attention-op.js";
 import { ReferenceMemory } from "../../../src/tptt/memory/reference-memory.js";
-import type { Trick } from "../../../src/tptt/memory/virtual-token-expander.js";
 import { evaluate } from "./run.js";
 
 /** A case of interop/operator_cases.py. */
@@ -106,28 +104,6 @@ export async function runOperatorCase(
     } as { q: Tensor; k: Tensor; v: Tensor; grad: Tensor; mask?: Tensor },
   );
   return { output, state, "grad.q": q, "grad.k": k, "grad.v": v };
-}
-
-/** The largest difference, relative to the largest number expected unless that is 0. */
-export function difference(actual: Tensor, expected: Tensor): number {
-  if (String(actual.shape) !== String(expected.shape))
-    throw new Error(`expected the shape [${expected.shape}], got [${actual.shape}]`);
-  const largest = expected.f32.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-  // A NaN counts as infinitely wrong.
-  const worst = actual.f32.reduce((max, x, i) => {
-    const d = Math.abs(x - expected.f32[i]!);
-    return d <= max ? max : Number.isNaN(d) ? Number.POSITIVE_INFINITY : d;
-  }, 0);
-  return worst / (largest || 1);
-}
-
-/** Every tensor of a safetensors file. */
-export async function readTensors(path: string): Promise<Map<string, Tensor>> {
-  const file = await openSafetensorsFile(path);
-  const tensors = new Map<string, Tensor>();
-  for (const name of file.tensors.keys()) tensors.set(name, await file.read(name));
-  await file.close();
-  return tensors;
 }
 
 /** [B, S, H, n, D] -> [B, H, S, n, D] */

@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
 import type { Tensor } from "../../../src/engine/index.js";
 import python from "../../fixtures/tptt/operator.json" with { type: "json" };
-import { type OperatorCase, type OperatorShape, readTensors } from "./operator-cases.js";
+import { readTensors } from "../../tensors.js";
+import type { OperatorCase, OperatorShape } from "./operator-cases.js";
 
 /** What interop/make-operator-fixtures.py wrote. */
 export const operatorTensors: ReadonlyMap<string, Tensor> = await readTensors(

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { gradients, mul, sum, Tensor, type Value } from "../../../src/engine/index.js";
+import { camelFields } from "../../../src/io/field-names.js";
 import { ForwardContext } from "../../../src/nn/forward-context.js";
 import { Random } from "../../../src/random.js";
 import { CausalAvgPool1d, type CausalAvgPool1dOptions } from "../../../src/tptt/memory/pooling.js";
 import python from "../../fixtures/tptt/modules.json" with { type: "json" };
-import { camelCase } from "../fixture-options.js";
 import { pool } from "./reference.js";
 import { centralDifferences, draw, evaluate, expectClose, flatten, type Nested, tensorOf } from "./run.js";
 
@@ -24,7 +24,7 @@ test("the causal mean is Python's, and its tail the last two tokens", async () =
 
 describe("a mean of other tokens is Python's", () => {
   test.each(python.pooledBy.map(({ options, y }) => [options, y] as const))("%j", async (options, y) => {
-    const pool = new CausalAvgPool1d(camelCase(options));
+    const pool = new CausalAvgPool1d(camelFields<object>(options));
     const { value } = await evaluate(({ x }) => ({ value: pool.forward(x).value }), { x: tensorOf([x]) });
     expectClose(value, y as Nested, 1e-6);
     expect(value.shape).toEqual([1, y[0]!.length, y[0]![0]!.length]);

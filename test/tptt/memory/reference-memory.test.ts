@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { Gate } from "../../../src/tptt/config/operator-config.js";
-import type { Trick } from "../../../src/tptt/memory/virtual-token-expander.js";
+import type { Gate, Trick } from "../../../src/tptt/config/operator-config.js";
+import { relativeDifference } from "../../tensors.js";
 import { LayerStream } from "./layer-stream.js";
-import { difference, operatorResults, runOperatorCase } from "./operator-cases.js";
+import { operatorResults, runOperatorCase } from "./operator-cases.js";
 import { operatorCases, operatorShape, operatorTensor, operatorTensors } from "./operator-fixture.js";
 import type { Matrix } from "./reference.js";
 import { expectClose, tensorOf } from "./run.js";
@@ -13,7 +13,7 @@ describe("output, last memory and gradients are those of tptt 0.12", () => {
     for (const name of operatorResults) {
       // Python's own float32 is sometimes further than 1e-5 from its float64, where a memory nearly cancels.
       const allowed = Math.max(1e-5, 2 * one.rounding[name]!);
-      expect(difference(results[name], operatorTensor(`${i}.${name}`)), name).toBeLessThan(allowed);
+      expect(relativeDifference(results[name], operatorTensor(`${i}.${name}`)), name).toBeLessThan(allowed);
     }
   });
 });

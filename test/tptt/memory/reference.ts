@@ -1,5 +1,4 @@
-import type { RecurrentConfig } from "../../../src/tptt/config/operator-config.js";
-import type { Trick } from "../../../src/tptt/memory/virtual-token-expander.js";
+import type { RecurrentConfig, Trick } from "../../../src/tptt/config/operator-config.js";
 
 /*
  * The method as plain loops over tokens, in float64, for one sequence without padding.
