@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { FrozenWeights } from "../engine/index.js";
-import { type Checkpoint, openCheckpoint } from "../models/checkpoint.js";
+import type { Checkpoint } from "../models/checkpoint.js";
 import { LanguageModel } from "../models/language-model.js";
 import { TpttConfig } from "../tptt/config/config.js";
 import { readSavedConfig } from "../tptt/files/open-titan.js";
-import { locateBase } from "../tptt/files/titan-folder.js";
+import { locateBase, openBaseModel } from "../tptt/files/titan-folder.js";
 import { decoderBytes } from "../tptt/graphs/footprint.js";
 import { LiZAttention } from "../tptt/layer/liza-attention.js";
 import { TpttModel } from "../tptt/tptt-model.js";
@@ -37,7 +37,7 @@ export async function inspectModel(
   const { trainableParameters = [], ...changes } = toTpttOptions(given, saved);
   const baseModelName = saved ? await locateBase(saved, values.model) : resolve(values.model);
   const config = (saved ?? TpttConfig.from({})).with({ ...changes, baseModelName });
-  const checkpoint = await openCheckpoint(config.baseModelPath);
+  const checkpoint = await openBaseModel(config);
   try {
     const base = describeBase(checkpoint);
     const model = new TpttModel({

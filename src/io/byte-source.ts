@@ -99,6 +99,9 @@ export function fileError(path: string, error: unknown): Error {
   if (code === "EACCES" || code === "EPERM") {
     return new InputError(path, "permission denied; check who may read it", { cause: error });
   }
+  if (code === "ENAMETOOLONG" || code === "ELOOP" || code === "ERR_INVALID_ARG_VALUE") {
+    return new InputError(path, `is not a path that can be followed (${code}); check it`, { cause: error });
+  }
   if (code === "EISDIR") return new InputError(path, "is a folder, expected a file", { cause: error });
   return error instanceof Error ? error : new Error(String(error));
 }

@@ -16,6 +16,7 @@ import {
   layerTypes,
   onlyActivation,
   parseDecoderConfig,
+  partCount,
   positiveInt,
 } from "./config-fields.js";
 import { DecoderLm } from "./decoder-lm.js";
@@ -39,7 +40,7 @@ const configSchema = z
     vocab_size: positiveInt.default(262_208),
     hidden_size: positiveInt.default(2304),
     intermediate_size: positiveInt.default(9216),
-    num_hidden_layers: positiveInt.default(26),
+    num_hidden_layers: partCount.default(26),
     num_attention_heads: positiveInt.default(8),
     num_key_value_heads: positiveInt.default(4),
     head_dim: positiveInt.default(256),

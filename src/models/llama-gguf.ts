@@ -49,10 +49,11 @@ async function llama3Scaling(file: GgufModel, theta: number): Promise<JsonObject
   const divisors = [...(await file.source.read(ropeFactors)).f32];
   const factor = Math.max(...divisors);
   const rule = { lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositionEmbeddings: 8192 };
-  const plain = new RotaryEmbedding(file.headDim, theta).frequencies;
-  const ruled = new RotaryEmbedding(file.headDim, theta, { type: "llama3", factor, ...rule }).frequencies;
-  const agree = (divisor: number, i: number) => Math.abs(plain[i]! / divisor / ruled[i]! - 1) < 1e-4;
-  if (divisors.length !== plain.length || !divisors.every(agree)) {
+  const plain = new RotaryEmbedding(file.headDim, theta);
+  const ruled = new RotaryEmbedding(file.headDim, theta, { type: "llama3", factor, ...rule });
+  const agree = (divisor: number, i: number) =>
+    Math.abs(plain.frequencies[i]! / divisor / ruled.frequencies[i]! - 1) < 1e-4;
+  if (divisors.length !== file.headDim / 2 || !divisors.every(agree)) {
     throw new InputError(
       `${file.source.name}: tensor ${ropeFactors}`,
       `is not the llama3 scaling by ${factor} of ${rule.originalMaxPositionEmbeddings} positions; take the model as a Hugging Face folder`,

@@ -11,7 +11,7 @@ import { Module } from "../nn/module.js";
 import { RotaryEmbedding } from "../nn/rotary.js";
 import { splitQkv } from "../nn/split-qkv.js";
 import type { Architecture } from "./architecture.js";
-import { positiveInt } from "./config-fields.js";
+import { partCount, positiveInt } from "./config-fields.js";
 import { LanguageModel } from "./language-model.js";
 
 /*
@@ -30,7 +30,7 @@ const configSchema = z.object({
   model_type: z.literal("openelm"),
   vocab_size: positiveInt.default(32_000),
   max_context_length: positiveInt.default(2048),
-  num_transformer_layers: positiveInt.default(12),
+  num_transformer_layers: partCount.default(12),
   model_dim: positiveInt.default(2048),
   head_dim: positiveInt.refine((dim) => dim % 2 === 0, "expected an even number").default(128),
   num_query_heads: perLayer,

@@ -54,11 +54,12 @@ const configSchema = z
     pooler_output_size: positiveInt.nullish(),
     pooler_act: z.literal("tanh", "expected tanh, the only activation of the pooler").default("tanh"),
   })
-  .refine((c) => c.patch_size.every((side, i) => side <= c.image_size[i]!), {
-    path: ["image_size"],
-    error: "expected at least patch_size, which is 16 unless given",
-  })
-  .transform((c) => {
+  .transform((c, context) => {
+    if (c.patch_size.some((side, i) => side > c.image_size[i]!)) {
+      const message = "expected at least patch_size, which is 16 unless given";
+      context.addIssue({ code: "custom", path: ["image_size"], message });
+      return z.NEVER;
+    }
     // What is left at the right and at the bottom, less than a patch, is not looked at.
     const grid = c.patch_size.map((side, i) => Math.floor(c.image_size[i]! / side)) as [number, number];
     return { ...c, grid, max_position_embeddings: grid[0] * grid[1] + 1 };

@@ -18,12 +18,23 @@ export type RopeScaling =
  * i + D/2, by position * frequency_i.
  */
 export class RotaryEmbedding {
-  readonly frequencies: readonly number[];
+  readonly #dim: number;
+  readonly #theta: number;
+  readonly #scaling: RopeScaling;
+  #frequencies: readonly number[] | undefined;
 
   /** @param dim head size D. @param theta base of the frequencies. */
   constructor(dim: number, theta: number, scaling: RopeScaling = { type: "default" }) {
-    const plain = Array.from({ length: dim / 2 }, (_, i) => theta ** ((-2 * i) / dim));
-    this.frequencies = plain.map((frequency) => stretch(frequency, scaling));
+    this.#dim = dim;
+    this.#theta = theta;
+    this.#scaling = scaling;
+  }
+
+  /** [D / 2]. Made when first asked for: by then the head size of a config is known to be that of its weights. */
+  get frequencies(): readonly number[] {
+    const plain = (i: number) => this.#theta ** ((-2 * i) / this.#dim);
+    this.#frequencies ??= Array.from({ length: this.#dim / 2 }, (_, i) => stretch(plain(i), this.#scaling));
+    return this.#frequencies;
   }
 
   /** Turns x [B, H, S, D] by the positions of its tokens. */

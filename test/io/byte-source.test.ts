@@ -65,5 +65,11 @@ test("a file that is cut while it is open is reported", async () => {
 test("what is no file is refused with its path", async () => {
   await expect(openFile(join(folder, "nowhere"))).rejects.toThrow("nowhere: does not exist; check the path");
   await expect(openFile(join(folder, "data", "x"))).rejects.toThrow("does not exist");
+  await expect(openFile("x".repeat(5000))).rejects.toThrow(
+    "is not a path that can be followed (ENAMETOOLONG)",
+  );
+  await expect(openFile("a\0b")).rejects.toThrow(
+    "is not a path that can be followed (ERR_INVALID_ARG_VALUE)",
+  );
   await expect(openFile(folder)).rejects.toThrow(`${folder}: is not a regular file; give the path of a file`);
 });

@@ -25,6 +25,7 @@ describe("the config", () => {
 
   test.each([
     [{ hidden_size: undefined }, "config.json: hidden_size: is missing"],
+    [{ num_hidden_layers: 1e9 }, "config.json: num_hidden_layers: is 1000000000; expected at most 1024"],
     [{ hidden_act: "relu" }, 'config.json: hidden_act: is "relu"; expected silu'],
     [{ num_key_value_heads: 3 }, "config.json: num_key_value_heads: is 3, expected a divisor of"],
     [{ head_dim: 5 }, "config.json: head_dim: is 5, expected an even number"],
@@ -32,5 +33,11 @@ describe("the config", () => {
     [{ rope_scaling: { type: "llama3", factor: 2 } }, "expected low_freq_factor for the rope type llama3"],
   ])("%j is refused with the field's name", (fields, message) => {
     expect(() => build(fields)).toThrow(message);
+  });
+
+  test("sizes that no weights have are not believed before these are looked at", () => {
+    const start = performance.now();
+    build({ hidden_size: 2 ** 40, head_dim: 2 ** 40, vocab_size: 2 ** 40, max_position_embeddings: 2 ** 40 });
+    expect(performance.now() - start).toBeLessThan(1000);
   });
 });

@@ -14,6 +14,7 @@ describe("the config", () => {
 
   test.each([
     [{ image_size: 8 }, "image_size: is 8; expected at least patch_size"],
+    [{ patch_size: 0 }, "patch_size: is 0; Too small"],
     [{ patch_size: [1, 2, 3] }, "patch_size: is [1,2,3]; expected a number or [height, width]"],
     [{ pooler_act: "relu" }, 'pooler_act: is "relu"; expected tanh'],
     [{ num_attention_heads: 5 }, "num_attention_heads: is 5, expected a divisor of hidden_size (768)"],

@@ -1,4 +1,5 @@
-import { pythonRegex } from "../../io/python-regex.js";
+import { InputError } from "../../errors.js";
+import { pythonRegex, withinTime } from "../../io/python-regex.js";
 import type { LoraConfig } from "./lora-config.js";
 
 /* Which layers a LoRA config means, by the rules of PEFT (peft.tuners.tuners_utils, 0.21). */
@@ -19,6 +20,16 @@ const pathsOf = (path: string): string[] => [...new Set([path, barePath(path)])]
 export function isMeant(path: string, wanted: readonly string[] | string): boolean {
   if (typeof wanted === "string") return pythonRegex(`^(?:${wanted})$`).test(path);
   return wanted.some((name) => path === name || path.endsWith(`.${name}`));
+}
+
+/** Chooses layers by patterns. @throws InputError when these take too long. */
+export function choose<T>(work: () => T): T {
+  const done = withinTime(work);
+  if (done) return done.value;
+  throw new InputError(
+    "lora_config",
+    "has a pattern that takes too long to match, as (a+)+$ does; write it without a repetition in a repetition, or list names",
+  );
 }
 
 /** Whether a layer gets an update when the targets are these. */
@@ -72,6 +83,6 @@ export function targetsFor(
   rename: (path: string) => string,
 ): readonly string[] | string {
   const renamed = paths.map(rename);
-  const hold = targets === allLinear || renamed.every((path) => isMeant(path, targets));
+  const hold = targets === allLinear || choose(() => renamed.every((path) => isMeant(path, targets)));
   return hold ? targets : renamed;
 }

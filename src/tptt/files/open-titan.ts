@@ -4,11 +4,10 @@ import { InputError } from "../../errors.js";
 import type { JsonObject } from "../../io/json-file.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import type { Backbone } from "../../models/backbone.js";
-import { openCheckpoint } from "../../models/checkpoint.js";
 import { TpttConfig, type TpttConfigOptions } from "../config/config.js";
 import { adapterFile, type TrainedNames, trainedNames } from "./adapter-file.js";
 import { readPeftConfig } from "./peft-adapter.js";
-import { locateBase, readTitanConfig } from "./titan-folder.js";
+import { locateBase, openBaseModel, readTitanConfig } from "./titan-folder.js";
 
 /** Options of TpttModel.fromPretrained: those of {@link TpttConfig}, and how the model is put up. */
 export interface FromPretrainedOptions extends TpttConfigOptions {
@@ -87,6 +86,12 @@ export async function openTitan(
   }
   const baseModelName = await locateBase(saved, path);
   const config = withTargets(saved.with({ ...memoriesOf(saved, options), ...options, baseModelName }), names);
+  if (!config.loraConfig && names.updated.length > 0) {
+    throw new InputError(
+      `${join(path, "config.json")}: lora_config`,
+      `is missing, but ${adapterFile} holds low-rank updates; put the config back that they were trained with`,
+    );
+  }
   return { parts: await openBase(config, config.loraConfig ? undefined : names.parameters), trained };
 }
 
@@ -106,7 +111,7 @@ async function openBase(
   config: TpttConfig,
   trainableParameters: readonly string[] = [],
 ): Promise<TpttModelParts> {
-  const checkpoint = await openCheckpoint(config.baseModelPath);
+  const checkpoint = await openBaseModel(config);
   try {
     const { config: baseConfig, model: base, eosTokenIds } = checkpoint;
     const tokenizer = await checkpoint.tokenizer();

@@ -5,7 +5,15 @@ import { Linear } from "../../nn/layers.js";
 import { LoraLinear } from "../../nn/lora.js";
 import type { Module } from "../../nn/module.js";
 import type { LoraConfig } from "../config/lora-config.js";
-import { allLinear, barePath, isMeant, isTarget, targetsFor, updateOf } from "../config/lora-targets.js";
+import {
+  allLinear,
+  barePath,
+  choose,
+  isMeant,
+  isTarget,
+  targetsFor,
+  updateOf,
+} from "../config/lora-targets.js";
 import { projections } from "./inject.js";
 
 /**
@@ -25,9 +33,12 @@ export function injectLora(
   const targets = targetsIn(linear, model, config);
   for (const parameter of savedParameters(model, config)) parameter.trainable = true;
   const layers = new Map<string, LoraLinear>();
-  for (const [path, module] of linear) {
-    if (!isTarget(path, config, targets)) continue;
-    const { r, scaling } = updateOf(path, config);
+  const chosen = choose(() =>
+    linear
+      .filter(([path]) => isTarget(path, config, targets))
+      .map(([path, module]) => ({ path, module, ...updateOf(path, config) })),
+  );
+  for (const { path, module, r, scaling } of chosen) {
     const lora = new LoraLinear(module, r, scaling);
     model.set(path, lora);
     layers.set(path, lora);

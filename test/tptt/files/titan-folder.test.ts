@@ -1,8 +1,9 @@
-import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { TpttConfig } from "../../../src/tptt/config/config.js";
-import { type FromPretrainedOptions, TpttModel } from "../../../src/tptt/tptt-model.js";
+import type { FromPretrainedOptions } from "../../../src/tptt/files/open-titan.js";
+import { TpttModel } from "../../../src/tptt/tptt-model.js";
 import { fixtureFolder, openFixture, temporaryFolder } from "../../models/fixture.js";
 import { openTitan, randomIds, randomizeParams, rows } from "../titan.js";
 
@@ -121,6 +122,33 @@ describe("saved and loaded", () => {
     await model.savePretrained(join(folder, "titan"));
     const again = await open(join(folder, "titan"));
     expect((await again.forward({ inputIds })).logits).toEqual((await model.forward({ inputIds })).logits);
+  });
+
+  test.each(["..", "small/../..", "/etc", "C:\\x", "a\0"])("a subfolder %j is refused", async (subfolder) => {
+    const folder = await temporaryFolder();
+    await (await openTitan("llama-gqa", options)).savePretrained(folder);
+    await edit(folder, (fields) => Object.assign(fields, { base_model_subfolder: subfolder }));
+    await expect(open(folder)).rejects.toThrow(
+      `${folder}/config.json: base_model_subfolder: is ${JSON.stringify(subfolder)}; expected a folder inside`,
+    );
+  });
+
+  test("a subfolder that is a link out of the base model's folder is refused", async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, "base"));
+    await symlink(fixtureFolder("llama-gqa"), join(folder, "base", "small"));
+    await expect(open(join(folder, "base"), { ...options, baseModelSubfolder: "small" })).rejects.toThrow(
+      "base_model_subfolder: is small, a link that leads out of",
+    );
+  });
+
+  test("weights of a LoRA that the config does not name are not passed over", async () => {
+    const folder = await temporaryFolder();
+    await (await openTitan("llama-gqa", options)).savePretrained(folder);
+    await edit(folder, (fields) => Object.assign(fields, { lora_config: null }));
+    await expect(open(folder)).rejects.toThrow(
+      `${folder}/config.json: lora_config: is missing, but adapter_model.safetensors holds low-rank updates`,
+    );
   });
 
   test("fields of other programs stay in config.json", async () => {

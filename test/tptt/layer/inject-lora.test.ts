@@ -59,6 +59,19 @@ describe("targets", () => {
     expect(() => adapted({ target_modules: "q_proj" })).toThrow("lora_target_modules: names nothing");
   });
 
+  test("a pattern that would take for ever is given up and refused", () => {
+    const endless = "([\\w.]+)+!";
+    for (const fields of [
+      { target_modules: endless },
+      { target_modules: ["q_proj"], exclude_modules: endless },
+      { target_modules: ["q_proj"], rank_pattern: { [endless]: 2 } },
+    ]) {
+      expect(() => adapted(fields)).toThrow(
+        "lora_config: has a pattern that takes too long to match, as (a+)+$ does; write it without",
+      );
+    }
+  });
+
   test("all-linear means all but the output embedding", () => {
     const { paths, targetModules } = adapted({ target_modules: "all-linear" });
     expect(paths).toHaveLength(14);
