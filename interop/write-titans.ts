@@ -5,7 +5,7 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { Random, Tensor, TpttModel } from "../src/index.js";
 import { writeSafetensors } from "../src/io/safetensors.js";
-import type { FromPretrainedOptions } from "../src/tptt/tptt-model.js";
+import type { FromPretrainedOptions } from "../src/tptt/files/open-titan.js";
 import { loraOf, readExpected } from "../test/models/fixture.js";
 
 const [models, folder] = process.argv.slice(2);

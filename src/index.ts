@@ -84,10 +84,11 @@ export {
 } from "./tptt/config/operator-config.js";
 export { loadTpttSafetensors, saveTpttSafetensors } from "./tptt/files/adapter-file.js";
 export { generateModelCard, renderTemplate, writeModelCard } from "./tptt/files/model-card.js";
-export type { TpttModelParts } from "./tptt/files/open-titan.js";
+export type { FromPretrainedOptions, TpttModelParts } from "./tptt/files/open-titan.js";
 export type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./tptt/graphs/batch.js";
 export type { Decoder } from "./tptt/graphs/decoder.js";
 export type { MemoryMode } from "./tptt/graphs/titan-parts.js";
+export type { TrainingPassOptions } from "./tptt/graphs/titan-runner.js";
 export { getTpttModel, type InjectionOptions, setTrainableParameters } from "./tptt/layer/inject.js";
 export { LiZAttention, type LiZAttentionOptions } from "./tptt/layer/liza-attention.js";
 export { MemoryAsGate, type MemoryAsGateOptions } from "./tptt/layer/memory-as-gate.js";
@@ -118,12 +119,8 @@ export { type OperatorInputs, ReferenceMemory } from "./tptt/memory/reference-me
 export type { Tailed } from "./tptt/memory/tail.js";
 export { unlinearActivation } from "./tptt/memory/unlinear-activation.js";
 export { VirtualTokenExpander } from "./tptt/memory/virtual-token-expander.js";
-export {
-  type FromPretrainedOptions,
-  type GenerateOptions,
-  TpttModel,
-  type TrainingPassOptions,
-} from "./tptt/tptt-model.js";
+export type { GenerateOptions } from "./tptt/text-generation.js";
+export { TpttModel } from "./tptt/tptt-model.js";
 export { type TrainingArguments, trainingArguments } from "./train/arguments.js";
 export type { Logs, TrainerCallback, TrainerControl, TrainerEvent, TrainerState } from "./train/callback.js";
 export { latestCheckpoint } from "./train/checkpoint-folder.js";

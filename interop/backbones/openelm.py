@@ -1,9 +1,9 @@
 """OpenELM (arXiv 2404.14619), which transformers lacks: written from Apple's public modeling_openelm.py and
-configuration_openelm.py (apple/OpenELM-270M on the Hugging Face Hub). interop/reference_openelm.py computes the same
+configuration_openelm.py (apple/OpenELM-270M on the Hugging Face Hub). interop/reference/openelm.py computes the same
 in another way, and must agree."""
 
 import torch
-from reference_openelm import check
+from reference.openelm import check
 from torch import nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PretrainedConfig, PreTrainedModel

@@ -1,1 +1,1 @@
-"""Models that transformers does not have, computed by plain loops in float64 from their authors' definitions."""
+"""What the Python packages cannot compute, by plain loops in float64: OpenELM, Dream, and titans in the exact form."""

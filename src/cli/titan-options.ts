@@ -3,8 +3,8 @@ import { InputError } from "../errors.js";
 import { magModes, type TpttConfig } from "../tptt/config/config.js";
 import { allLinear } from "../tptt/config/lora-targets.js";
 import { type OperatorMode, operatorForms, recurrentModes } from "../tptt/config/operator-config.js";
+import type { FromPretrainedOptions } from "../tptt/files/open-titan.js";
 import { projections } from "../tptt/layer/inject.js";
-import type { FromPretrainedOptions } from "../tptt/tptt-model.js";
 import { count, share } from "./common-options.js";
 import { complete, defined, flag, flagOf, type Given, names } from "./options.js";
 

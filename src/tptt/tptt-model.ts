@@ -24,11 +24,6 @@ import { injectLora } from "./layer/inject-lora.js";
 import { MagWeights } from "./mag-weights.js";
 import { type GenerateOptions, streamText } from "./text-generation.js";
 
-export type { FromPretrainedOptions, TpttModelParts } from "./files/open-titan.js";
-export type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./graphs/batch.js";
-export type { TrainingPassOptions } from "./graphs/titan-runner.js";
-export type { GenerateOptions } from "./text-generation.js";
-
 /**
  * A pretrained transformer with a memory in every attention layer (LiZA) and trainable low-rank updates (LoRA).
  *

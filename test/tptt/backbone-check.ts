@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Tensor } from "../../src/engine/index.js";
 import { barePath } from "../../src/tptt/config/lora-targets.js";
-import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";
+import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
+import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { loraOf, readExpected } from "../models/fixture.js";
 import { largestDifference, relativeDifference } from "../tensors.js";
 

@@ -1,9 +1,10 @@
 import { Tensor } from "../../src/engine/index.js";
 import { barePath } from "../../src/tptt/config/lora-targets.js";
 import type { RecurrentConfig } from "../../src/tptt/config/operator-config.js";
+import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
 import type { EncodeInputs, Encoding } from "../../src/tptt/graphs/batch.js";
 import { getTpttModel } from "../../src/tptt/layer/inject.js";
-import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";
+import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { addAdapters, runWeighed } from "../models/encoder-run.js";
 import { adaptersOf, type Fixture, fixtureFolder, openFixture } from "../models/fixture.js";
 import { largestDifference, relativeDifference } from "../tensors.js";

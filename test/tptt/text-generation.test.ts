@@ -4,7 +4,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { InputError } from "../../src/errors.js";
 import { diffuseTokens } from "../../src/generate/diffusion.js";
 import { Random } from "../../src/random.js";
-import { type GenerateOptions, TpttModel } from "../../src/tptt/tptt-model.js";
+import type { GenerateOptions } from "../../src/tptt/text-generation.js";
+import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { fixtureFolder, temporaryFolder } from "../models/fixture.js";
 import { openTitan, randomizeParams, rows, vocabSize } from "./titan.js";
 

@@ -1,7 +1,8 @@
 import { onTestFinished } from "vitest";
 import { Tensor } from "../../src/engine/index.js";
 import { Random } from "../../src/random.js";
-import { type FromPretrainedOptions, TpttModel } from "../../src/tptt/tptt-model.js";
+import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
+import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { fixtureFolder } from "../models/fixture.js";
 
 /** Size of the tiny models' vocabulary. */

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { type FromPretrainedOptions, TpttModel } from "../../tptt/tptt-model.js";
+import type { FromPretrainedOptions } from "../../tptt/files/open-titan.js";
+import { TpttModel } from "../../tptt/tptt-model.js";
 import type { TrainingResult } from "../../train/trainer.js";
 import type { Reporter } from "../reporter.js";
 import {

@@ -2,7 +2,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { farQuestion, measureReading, RecallTest, trainOnFacts } from "../../../src/cli/demo/experiment.js";
 import { tinyModel } from "../../../src/cli/demo/run-demo.js";
 import { factsVocabulary } from "../../../src/data/facts.js";
-import { type FromPretrainedOptions, TpttModel } from "../../../src/tptt/tptt-model.js";
+import type { FromPretrainedOptions } from "../../../src/tptt/files/open-titan.js";
+import { TpttModel } from "../../../src/tptt/tptt-model.js";
 
 async function open(options: FromPretrainedOptions): Promise<TpttModel> {
   const model = await TpttModel.fromPretrained(tinyModel, options);

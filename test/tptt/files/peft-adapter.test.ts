@@ -2,7 +2,8 @@ import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openSafetensorsFile } from "../../../src/io/safetensors.js";
-import { type FromPretrainedOptions, TpttModel } from "../../../src/tptt/tptt-model.js";
+import type { FromPretrainedOptions } from "../../../src/tptt/files/open-titan.js";
+import { TpttModel } from "../../../src/tptt/tptt-model.js";
 import { fixtureFolder, temporaryFolder } from "../../models/fixture.js";
 import { openTitan, randomIds, randomizeParams, rows } from "../titan.js";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import type { FromPretrainedOptions } from "../../../src/tptt/files/open-titan.js";
 import { decoderBytes } from "../../../src/tptt/graphs/footprint.js";
-import type { FromPretrainedOptions } from "../../../src/tptt/tptt-model.js";
 import { openTitan, randomIds } from "../titan.js";
 
 test.each<[string, string, FromPretrainedOptions]>([

@@ -5,8 +5,9 @@ import { gradients, mul, sum, Tensor, type Value } from "../../../src/engine/ind
 import { ForwardContext } from "../../../src/nn/forward-context.js";
 import { nameParameters } from "../../../src/nn/module.js";
 import { Random } from "../../../src/random.js";
+import type { FromPretrainedOptions } from "../../../src/tptt/files/open-titan.js";
 import { MemoryAsGate } from "../../../src/tptt/layer/memory-as-gate.js";
-import { type FromPretrainedOptions, TpttModel } from "../../../src/tptt/tptt-model.js";
+import { TpttModel } from "../../../src/tptt/tptt-model.js";
 import { temporaryFolder } from "../../models/fixture.js";
 import { dot, type Matrix } from "../memory/reference.js";
 import { centralDifferences, draw, evaluate, expectClose, tensorOf } from "../memory/run.js";

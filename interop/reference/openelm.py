@@ -108,7 +108,7 @@ def check(folder, tensors):
 
     def compare(what, found, wanted, tolerance):
         worst = np.abs(found - wanted).max()
-        assert worst < tolerance, f"{folder}: {what} differ by {worst:.1e} from interop/reference_openelm.py"
+        assert worst < tolerance, f"{folder}: {what} differ by {worst:.1e} from interop/reference/openelm.py"
         return worst
 
     def all_logits(weights):
