@@ -1,4 +1,4 @@
-import { parseDocument } from "yaml";
+import { type Document, parseDocument } from "yaml";
 import { InputError } from "../errors.js";
 import { isObject, readTextFile } from "../io/json-file.js";
 import { nearest } from "./nearest.js";
@@ -23,7 +23,7 @@ export async function readConfigFile<T extends OptionTable>(
     const [{ line }] = error.linePos ?? [{ line: 1 }];
     throw new InputError(`${path}:${line}`, `is not valid YAML: ${error.message.split(/ at line|\n/)[0]}`);
   }
-  const content: unknown = document.toJS() ?? {};
+  const content = contentOf(document, path);
   if (!isObject(content)) throw new InputError(path, "is no mapping, expected lines such as batch_size: 4");
   const isExperiments = "dataset" in table && isTitanesque(content);
   const fields = isExperiments ? titanesqueOptions(content, path, note) : content;
@@ -37,4 +37,14 @@ export async function readConfigFile<T extends OptionTable>(
   }
   const given = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);
   return checked(table, Object.fromEntries(given), (name) => `${path}: ${name}`);
+}
+
+/** @throws InputError for aliases that would swell to more than they say. */
+function contentOf(document: Document, path: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InputError(path, `cannot be read (${reason}); write it without aliases`, { cause: error });
+  }
 }

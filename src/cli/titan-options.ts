@@ -70,6 +70,17 @@ export function toTpttOptions(
       `is given beside --operator-mode ${given.operator_mode}, which sets it; leave one of them out`,
     );
   }
+  refuseIdle(given, "disable_linear_attn", given.disable_linear_attn === true, [
+    "operator_mode",
+    ...Object.keys(recurrentOptions),
+    "operator_form",
+    "mag_mode",
+    "mag_weight",
+    "cross_gate",
+    "base_scale_attn",
+  ]);
+  refuseIdle(given, "mag_mode dynamic", given.mag_mode === "dynamic", ["mag_weight"]);
+  refuseIdle(given, "lora_r 0", given.lora_r === 0, ["lora_alpha", "lora_dropout", "lora_target_modules"]);
   const method = saved ? given : complete(titanOptions, given);
   return defined({
     operatorMode: given.operator_mode ?? (saved || part !== undefined ? undefined : "delta_rule"),
@@ -87,6 +98,17 @@ export function toTpttOptions(
     disableLinearAttn: method.disable_linear_attn,
     ...trainingOf(given, saved),
   });
+}
+
+/** Refuses options that change nothing beside another one. */
+function refuseIdle(given: object, beside: string, holds: boolean, names: readonly string[]): void {
+  const idle = holds ? names.find((name) => name in given) : undefined;
+  if (idle !== undefined) {
+    throw new InputError(
+      flagOf(idle),
+      `is given beside ${flagOf(beside)}, which leaves it without effect; leave one of them out`,
+    );
+  }
 }
 
 /** What is trained: low-rank updates, or parameters of the base model. */

@@ -99,7 +99,8 @@ const defaultKeys: Keys = {
   seed: as("seed"),
   test_samples: (value, _, { run_test_eval }) => (run_test_eval === false ? {} : { eval_samples: value }),
   run_test_eval: () => ({}),
-  lora: (value) => (value === false ? { lora_r: 0 } : {}),
+  lora: (value, where) =>
+    value === false ? { lora_r: 0 } : only([true, false], "LoRA or full fine-tuning")(value, where),
   batch_size: orAuto("batch_size"),
   tokenizer: only(["auto"], "the model's own tokenizer is used"),
   training_config: () => ({}),

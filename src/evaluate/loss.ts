@@ -1,6 +1,7 @@
 import { collate, lengthBuckets } from "../data/collate.js";
 import { groupByLength } from "../data/sampler.js";
 import type { Example } from "../data/tokenize.js";
+import { InputError } from "../errors.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import { LossMeter, type LossSummary } from "./metrics.js";
 
@@ -12,12 +13,22 @@ export interface EvaluateLossOptions {
   readonly onBatch?: (done: number, total: number, soFar: LossSummary) => void;
 }
 
-/** Mean next-token loss of a model over examples, at its present mu. */
+/**
+ * Mean next-token loss of a model over examples, at its present mu.
+ *
+ * @throws InputError when its tokens see the next one.
+ */
 export async function evaluateLoss(
   model: TpttModel,
   examples: readonly Example[],
   { batchSize, maxLength, onBatch }: EvaluateLossOptions,
 ): Promise<LossSummary> {
+  if (!model.base.causal) {
+    throw new InputError(
+      "model_type",
+      `is ${model.base.config.modelType}, whose tokens see the one that they would predict; evaluate a causal model`,
+    );
+  }
   const lengths = examples.map(({ inputIds }) => inputIds.length);
   const batches = groupByLength([...lengths.keys()], lengths, batchSize);
   const buckets = lengthBuckets(maxLength);

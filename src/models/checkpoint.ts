@@ -88,7 +88,14 @@ export class Checkpoint {
     let writing: Promise<void> = Promise.resolve();
     try {
       for (const { name } of this.#parameters) {
-        const tensor = restore(name, await weights.read(nameOf(name)));
+        const stored = await weights.read(nameOf(name));
+        if (stored.dtype !== "f32") {
+          throw new InputError(
+            `${weights.name}: tensor ${nameOf(name)}`,
+            `is ${stored.dtype}, expected floating point; save it as F32, F16 or BF16`,
+          );
+        }
+        const tensor = restore(name, stored);
         await writing;
         writing = frozen.add(name, tensor);
       }

@@ -175,6 +175,12 @@ export class TpttModel {
   /** The tokenizer. @throws InputError when the model has none. */
   requireTokenizer(): Tokenizer {
     if (this.tokenizer) return this.tokenizer;
+    if (!this.base.inputs.includes("inputIds")) {
+      throw new InputError(
+        "model_type",
+        `is ${this.base.config.modelType}, which reads no text; give its ${this.base.inputs.join(" and ")} to encode`,
+      );
+    }
     throw new InputError(
       this.config.baseModelName,
       "has no tokenizer; add tokenizer.json to the model's folder",
@@ -191,7 +197,7 @@ export class TpttModel {
   }
 
   /**
-   * Runs whole sequences.
+   * Runs whole sequences, or images through {@link TpttModel.encode}.
    *
    * @returns logits [B, S, vocab] and, with labels, the mean loss of a predicted token.
    * @throws InputError when the model predicts no tokens.
@@ -241,7 +247,7 @@ export class TpttModel {
     return streamText(this, options);
   }
 
-  /** Continues a prompt; gives the new text. */
+  /** Continues a prompt; gives the new text. @throws InputError for an impossible option. */
   async generate(options: GenerateOptions): Promise<string> {
     let text = "";
     for await (const piece of this.stream(options)) text += piece;

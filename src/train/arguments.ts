@@ -3,14 +3,16 @@ import { parseWith } from "../io/validate.js";
 import { schedulerTypes } from "./schedule.js";
 
 const count = z.int("expected a whole number").positive("expected at least 1");
+/** A bound that no memory holds more than: numbers are checked before batches are made. */
+const examples = count.max(4096, "expected at most 4096");
 const steps = z.int("expected a whole number").nonnegative("expected at least 0");
 
 /** The options of a training run, as they are on disk and on the command line, with their defaults and what they mean. */
 export const trainingOptions = {
   max_steps: count.optional().describe("steps of the optimizer; without it, as many as the epochs have"),
   epochs: z.number().positive().default(1).describe("passes over the data"),
-  batch_size: count.default(4).describe("examples in a batch"),
-  gradient_accumulation_steps: count.default(1).describe("batches in a step"),
+  batch_size: examples.default(4).describe("examples in a batch"),
+  gradient_accumulation_steps: examples.default(1).describe("batches in a step"),
   max_length: count.default(256).describe("longest example, in tokens; what goes beyond is cut off"),
   learning_rate: z.number().positive().default(5e-4).describe("highest learning rate of AdamW"),
   lr_scheduler_type: z.enum(schedulerTypes).default("cosine").describe("how the learning rate falls"),

@@ -59,7 +59,7 @@ export class Learner {
     for (const [i, batch] of batches.entries()) {
       const dropoutSeed = Random.for(seed, "dropout", step, i).uint32();
       const pass = await this.#model.lossAndGrad(batch, { seed: dropoutSeed, checkpointing });
-      gradient = await this.#optimizer.accumulate(gradient, this.#vector.pack(pass.grads));
+      gradient = await this.#optimizer.accumulate(gradient, this.#vector.packGradients(pass.grads));
       lossSum += pass.lossSum;
       targets += pass.targets;
     }

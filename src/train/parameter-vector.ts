@@ -29,6 +29,16 @@ export class ParameterVector {
     return Tensor.f32([this.size], data);
   }
 
+  /** One vector from gradients by name: 0 where there is none, as for the gates of memories that are off. */
+  packGradients(grads: Params): Tensor {
+    const data = new Float32Array(this.size);
+    for (const { name, start } of this.#slots) {
+      const gradient = grads[name];
+      if (gradient) data.set(gradient.f32, start);
+    }
+    return Tensor.f32([this.size], data);
+  }
+
   /** The parts of a vector by name; they share its memory. */
   unpack(vector: Tensor): Params {
     return Object.fromEntries(

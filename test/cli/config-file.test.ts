@@ -52,3 +52,13 @@ test.each([
   await expect(reading).rejects.toThrow(InputError);
   await expect(reading).rejects.toThrow(`${path}${problem}`);
 });
+
+test("aliases of aliases are not followed until memory ends", async () => {
+  const levels = Array.from({ length: 6 }, (_, i) => {
+    const entry = i === 0 ? "1" : `*a${i - 1}`;
+    return `x${i}: &a${i} [${Array(9).fill(entry).join(", ")}]`;
+  });
+  const { path, reading } = await read(levels.join("\n"));
+  await expect(reading).rejects.toThrow(InputError);
+  await expect(reading).rejects.toThrow(`${path}: cannot be read (Excessive alias count`);
+});

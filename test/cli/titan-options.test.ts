@@ -44,6 +44,18 @@ test("an operator is given by name or by its parts", () => {
   );
 });
 
+test.each([
+  [
+    { disable_linear_attn: true, operator_mode: "delta_rule" },
+    "--operator-mode: is given beside --disable-linear-attn",
+  ],
+  [{ disable_linear_attn: true, mag_mode: "dynamic" }, "--mag-mode: is given beside --disable-linear-attn"],
+  [{ mag_mode: "dynamic", mag_weight: 0.3 }, "--mag-weight: is given beside --mag-mode dynamic"],
+  [{ lora_r: 0, lora_target_modules: ["q_proj"] }, "--lora-target-modules: is given beside --lora-r 0"],
+] as const)("%j is refused: one option leaves the other without effect", (given, message) => {
+  expect(() => toTpttOptions(given as Parameters<typeof toTpttOptions>[0], undefined)).toThrow(message);
+});
+
 test("a titan may compute as Python does", () => {
   const config = TpttConfig.from(toTpttOptions({ operator_form: "tptt-0.12" }, undefined));
   expect(config.operatorForm).toBe("tptt-0.12");

@@ -40,3 +40,8 @@ test("a missing tensor is named", () => {
     "no tensor for bias",
   );
 });
+
+test("a parameter that the loss does not depend on has the gradient 0", () => {
+  const packed = new ParameterVector(parameters).packGradients({ bias: Tensor.f32([2], [7, 8]) });
+  expect([...packed.f32]).toEqual([0, 0, 0, 0, 0, 0, 7, 8, 0, 0, 0, 0, 0]);
+});

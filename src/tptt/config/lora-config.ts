@@ -65,9 +65,12 @@ const one = <T>(x: T | readonly T[] | null | undefined): readonly T[] =>
   x == null ? [] : Array.isArray(x) ? x : [x as T];
 const layer = z.int("expected the index of a layer").nonnegative("expected the index of a layer");
 
+/** More than the width of any layer; tensors of what says more are not made. */
+const rank = positiveInt.max(16_384, "expected a rank of at most 16384");
+
 const fields = {
   peft_type: z.literal("LORA", "expected LORA, the only kind of adapter that is supported").nullish(),
-  r: positiveInt.default(8),
+  r: rank.default(8),
   lora_alpha: z.number().positive().default(8),
   lora_dropout: z.number().min(0).lt(1).default(0),
   use_rslora: z.boolean().default(false),
@@ -76,7 +79,7 @@ const fields = {
   layers_to_transform: z.union([layer, z.array(layer)], "expected indices of layers").nullish(),
   layers_pattern: z.union([pattern, z.array(pattern)], "expected names of lists of layers").nullish(),
   modules_to_save: z.array(name).nullish(),
-  rank_pattern: patterns(positiveInt),
+  rank_pattern: patterns(rank),
   alpha_pattern: patterns(z.number().positive()),
   fan_in_fan_out: z.boolean().default(false),
   bias: z.literal("none", "expected none: training biases is not supported").default("none"),

@@ -9,7 +9,7 @@ import { barePath } from "../config/lora-targets.js";
 export const adapterFile = "adapter_model.safetensors";
 
 /**
- * Writes trained weights as Python does: named by the whole model without its wrappers. With LoRA the model lies one
+ * Writes trained weights as Python's `save_tptt_safetensors` does: named by the whole model without its wrappers. With LoRA the model lies one
  * level down, in PEFT's, and the matrices, like the modules that are trained whole, belong to its adapter `default`.
  *
  * @param tensors by their paths in the model. @param path the file.
@@ -38,7 +38,7 @@ function moduleEnd(name: string, modulesToSave: readonly string[]): number | und
 }
 
 /**
- * Reads trained weights that we or Python wrote, with or without its wrappers' names.
+ * Python's `load_tptt_safetensors`: reads trained weights that we or Python wrote, with or without its wrappers' names.
  *
  * @returns a tensor for each of the parameters, by name.
  * @throws InputError naming the tensor that is missing, unknown or of another shape.
@@ -65,6 +65,12 @@ export async function loadTpttSafetensors(
         throw new InputError(
           `${path}: tensor ${found}`,
           `is [${tensor.shape}], the configuration asks for [${shape}]; check lora_config`,
+        );
+      }
+      if (tensor.dtype !== "f32") {
+        throw new InputError(
+          `${path}: tensor ${found}`,
+          `is ${tensor.dtype}, expected floating point; save it as F32`,
         );
       }
       tensors.set(name, tensor);

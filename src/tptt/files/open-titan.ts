@@ -114,10 +114,21 @@ async function openBase(
   const checkpoint = await openBaseModel(config);
   try {
     const { config: baseConfig, model: base, eosTokenIds } = checkpoint;
+    requireSome(trainableParameters, base);
     const tokenizer = await checkpoint.tokenizer();
     const frozen = await checkpoint.load();
     return { config, baseConfig, base, frozen, tokenizer, eosTokenIds, trainableParameters };
   } finally {
     await checkpoint.close();
   }
+}
+
+/** @throws InputError when no parameter has one of the names in its own. */
+function requireSome(names: readonly string[], base: Backbone): void {
+  const known = [...base.namedParameters()].map(([name]) => name);
+  if (names.length === 0 || known.some((parameter) => names.some((name) => parameter.includes(name)))) return;
+  throw new InputError(
+    "trainable",
+    `names ${names.join(", ")}, which is part of no parameter's name; there are ${known.slice(0, 12).join(", ")} ...`,
+  );
 }

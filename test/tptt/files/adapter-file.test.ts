@@ -134,3 +134,10 @@ test("a file tells which of the base model's parameters were trained, and which 
   });
   expect(await trainedNames("/nowhere/a.safetensors")).toEqual({ parameters: [], updated: [] });
 });
+
+test("integers are no trained weights", async () => {
+  const path = await written({ [a]: new Tensor("int32", [2, 3], new Int32Array(6)) });
+  await expect(loadTpttSafetensors(path, parameters({ [a]: tensors[a]! }))).rejects.toThrow(
+    `${path}: tensor ${a}: is int32, expected floating point; save it as F32`,
+  );
+});
