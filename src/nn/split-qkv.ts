@@ -10,7 +10,7 @@ export interface FusedHeads {
 }
 
 /**
- * Cuts a fused projection, as OpenELM and GPT-2 have it, into queries, keys and values.
+ * Python's `split_qkv`: cuts a fused projection, as OpenELM and GPT-2 have it, into queries, keys and values.
  *
  * @param qkv [.., (H + 2 Hkv) * D], the queries first.
  * @returns q [.., H * D], k and v [.., Hkv * D].

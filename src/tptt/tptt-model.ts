@@ -197,7 +197,7 @@ export class TpttModel {
   }
 
   /**
-   * Runs whole sequences, or images through {@link TpttModel.encode}.
+   * Runs whole sequences.
    *
    * @returns logits [B, S, vocab] and, with labels, the mean loss of a predicted token.
    * @throws InputError when the model predicts no tokens.

@@ -83,14 +83,17 @@ export class LiZACallback implements TrainerCallback {
     }
   }
 
+  /** Sets mu for the first step, of a resumed run too. */
   onTrainBegin({ state }: TrainerEvent): void {
     this.#apply(state);
   }
 
+  /** Sets mu (or turns the memory on or off) for the next step. */
   onStepEnd({ state }: TrainerEvent): void {
     this.#apply(state);
   }
 
+  /** Adds `mag_weight`, mu of the step, unless it is learned, and `disable_linear_attn`. */
   onLog(_: TrainerEvent, logs: Logs): void {
     if (this.#model.config.magMode === "constant") logs.mag_weight = this.#model.magWeight;
     logs.disable_linear_attn = this.#model.disableLinearAttn;
@@ -125,7 +128,7 @@ export class LiZACallback implements TrainerCallback {
 const first = (value: NumberOrList): number => (typeof value === "number" ? value : (value[0] ?? Number.NaN));
 
 /**
- * A whole number, or the first of a list, as a count of steps may be given.
+ * Python's `ensure_int`: a whole number, or the first of a list, as a count of steps may be given.
  *
  * @param name what it is called, for errors. @throws InputError when it is not a whole number.
  */

@@ -2,7 +2,7 @@ import { slice, type Value } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 
 /**
- * Cuts a sequence, and the mask of its attention, to its last tokens.
+ * Python's `truncate_attention_mask`: cuts a sequence, and the mask of its attention, to its last tokens.
  *
  * @param hiddenStates [B, S, ..]. @param attentionMask [B, S], [B, S, S] or [B, 1, S, S]; undefined: none.
  * @param maxLength tokens that are kept, N.

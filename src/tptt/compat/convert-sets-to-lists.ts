@@ -1,6 +1,6 @@
 /**
- * The same value with lists in the place of sets, at any depth of objects and lists: what JSON can hold. Sets come from
- * PEFT's habit of keeping target modules in one.
+ * Python's `convert_sets_to_lists`: the same value with lists in the place of sets, at any depth of objects and lists:
+ * what JSON can hold. Sets come from PEFT's habit of keeping target modules in one.
  */
 export function convertSetsToLists(value: unknown): unknown {
   if (value instanceof Set || Array.isArray(value))

@@ -1,8 +1,8 @@
 import type { Tensor } from "../../engine/index.js";
 
 /**
- * Prints a tensor's shape, its smallest and largest element, their mean and standard deviation (of a sample, n - 1), its
- * dtype and where it lies: always `cpu`, for tensors are in host memory.
+ * Python's `describe`: prints a tensor's shape, its smallest and largest element, their mean and standard deviation
+ * (of a sample, n - 1), its dtype and where it lies: always `cpu`, for tensors are in host memory.
  */
 export function describe(x: Tensor, name = "tensor"): void {
   const values = Array.from<number | bigint, number>(x.data, Number);

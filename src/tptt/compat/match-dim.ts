@@ -1,8 +1,8 @@
 import { constant, linear, slice, Tensor, transpose, type Value } from "../../engine/index.js";
 
 /**
- * Brings an axis to another size: to a larger one by linear interpolation (PyTorch's `interpolate` without aligned
- * corners), to a smaller one by leaving out its end.
+ * Python's `match_dim`: brings an axis to another size: to a larger one by linear interpolation (PyTorch's
+ * `interpolate` without aligned corners), to a smaller one by leaving out its end.
  *
  * @param dim the axis; negative ones count from the back.
  */

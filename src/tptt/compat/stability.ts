@@ -1,8 +1,8 @@
 import { add, equal, maximum, mul, neg, sub, tanh, type Value, where } from "../../engine/index.js";
 
 /**
- * Clamps smoothly, so that a gradient flows everywhere: c + s tanh((x - c) / s), where c is the middle of the limits and
- * s half their distance.
+ * Python's `soft_clamp`: clamps smoothly, so that a gradient flows everywhere: c + s tanh((x - c) / s), where c is the
+ * middle of the limits and s half their distance.
  *
  * @param x any shape. @param min where it tends to for small x. @param max for large x.
  */
@@ -11,7 +11,7 @@ export function softClamp(x: Value, min = 1e-6, max = 1 - 1e-6): Value {
   return add(mul(tanh(mul(sub(x, center), 1 / scale)), scale), center);
 }
 
-/** Clamps to limits, and puts their middle in the place of what is not a number. Any shape. */
+/** Python's `ensure_stability`: clamps to limits, and puts their middle in the place of what is not a number. Any shape. */
 export function ensureStability(x: Value, min = -1e4, max = 1e4): Value {
   const atLeast = maximum(x, min);
   const clamped = neg(maximum(neg(atLeast), -max));

@@ -71,6 +71,7 @@ const schema = z
 
 /** Options of {@link TpttConfig}; the defaults are those of Python. */
 export interface TpttConfigOptions {
+  /** A hub name, or the path of a folder or GGUF file. */
   readonly baseModelName?: string;
   /** The folder inside the base model's that holds its files. */
   readonly baseModelSubfolder?: string;
@@ -78,22 +79,37 @@ export interface TpttConfigOptions {
   readonly nameOrPath?: string;
   /** `causal_lm`, or anything else for a model without its output head. Default: what the base model can do. */
   readonly modelTask?: string;
+  /** Ends of the paths of the attention layers that get a memory. Default: all of {@link attentionNames}. */
   readonly targetModulesNames?: readonly string[];
   /** A named operator; without it the five fields of {@link RecurrentConfig} say what it is. */
   readonly operatorMode?: OperatorMode;
+  /** Virtual tokens of a token, 1 to 8. Default 1. */
   readonly order?: number;
+  /** The forget gate. Default `c`. */
   readonly alphaGate?: Gate;
+  /** The write gate. Default `k`. */
   readonly betaGate?: Gate;
+  /** False: a non-linear memory. Default true. */
   readonly linear?: boolean;
+  /** Default `dt`. */
   readonly trick?: Trick;
+  /** Softmax attention sees this many tokens, itself included. Default: as many as the base layer. */
   readonly maxSelfAttnLength?: number;
+  /** Scales the memory's output to the RMS of the softmax output. Default false. */
   readonly baseScaleAttn?: boolean;
+  /** mu, the memory's share, 0..1. Default 0.5. */
   readonly magWeight?: number;
+  /** Default `constant`. */
   readonly magMode?: MagMode;
+  /** Adds the product of the two weighted outputs. Default false. */
   readonly crossGate?: boolean;
+  /** Tokens that the memory reads at a time, at most. Default 64. */
   readonly maxChunkSize?: number;
+  /** Fine-tuning by low-rank updates. Default: none. */
   readonly loraConfig?: Partial<LoraConfig>;
+  /** The side on which batches are padded. Default `right`. */
   readonly paddingSide?: "left" | "right";
+  /** Memories read from both ends: the mean of the two. Default false. */
   readonly bidirectional?: boolean;
   /** Leaves the memories out: the base model, with LoRA if there is one. */
   readonly disableLinearAttn?: boolean;
@@ -115,6 +131,7 @@ export interface TpttConfigOptions {
 export class TpttConfig {
   /** The named operators. */
   static readonly RECURRENT_MODES = recurrentModes;
+  /** `model_type` on disk. */
   readonly modelType = "tptt";
   /** A hub name, or the path of a folder or GGUF file. */
   readonly baseModelName: string;
@@ -182,7 +199,11 @@ export class TpttConfig {
     return new TpttConfig(parseWith(schema, fields, where), fields);
   }
 
-  /** @throws InputError naming the option that is wrong. */
+  /**
+   * The configuration of a new titan: what Python's `TpttConfig` makes of its arguments.
+   *
+   * @throws InputError naming the option that is wrong.
+   */
   static from(options: TpttConfigOptions): TpttConfig {
     return TpttConfig.parse(snakeFields(options, verbatim), "TpttConfig");
   }

@@ -16,7 +16,10 @@ export interface ModelNameOptions {
   readonly date?: Date;
 }
 
-/** A folder's name that says how a titan is made: `liza_lora_mag_causal_alpha-c_beta-k_order-1_linear_trick-dt_2025-09-10`. */
+/**
+ * Python's `get_model_name`: a folder's name that says how a titan is made,
+ * `liza_lora_mag_causal_alpha-c_beta-k_order-1_linear_trick-dt_2025-09-10`.
+ */
 export function getModelName(options: ModelNameOptions = {}): string {
   const { lora = true, crossGate = false, bidirectional = false, linear = true } = options;
   const { order = 1, alphaGate = "c", betaGate = "k", trick = "dt", prefix = "liza" } = options;

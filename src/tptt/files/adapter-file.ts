@@ -9,8 +9,9 @@ import { barePath } from "../config/lora-targets.js";
 export const adapterFile = "adapter_model.safetensors";
 
 /**
- * Writes trained weights as Python's `save_tptt_safetensors` does: named by the whole model without its wrappers. With LoRA the model lies one
- * level down, in PEFT's, and the matrices, like the modules that are trained whole, belong to its adapter `default`.
+ * Writes trained weights as Python's `save_tptt_safetensors` does: named by the whole model without its wrappers. With
+ * LoRA the model lies one level down, in PEFT's, and the matrices, like the modules that are trained whole, belong to
+ * its adapter `default`.
  *
  * @param tensors by their paths in the model. @param path the file.
  * @param modulesToSave ends of the paths of the modules that are trained whole beside LoRA.

@@ -12,8 +12,9 @@ const templatesFolder = fileURLToPath(new URL("../../../assets/templates", impor
 const extension = ".md";
 
 /**
- * Renders a Jinja template. It sees the variables and nothing else: no files, no includes. What is not defined is empty,
- * and so is null; `true` and `false` are written as in JSON. Line ends after a block stay, as in Python.
+ * Python's `render_template`: renders a Jinja template. It sees the variables and nothing else: no files, no includes.
+ * What is not defined is empty, and so is null; `true` and `false` are written as in JSON. Line ends after a block
+ * stay, as in Python.
  *
  * @param templatePath the template's file.
  * @throws InputError naming the file when it is missing or not a template.
@@ -34,14 +35,14 @@ export async function renderTemplate(
   }
 }
 
-/** Writes `README.md` into a folder, which is made if need be; one that is there is replaced. */
+/** Python's `write_model_card`: writes `README.md` into a folder, which is made if need be; one that is there is replaced. */
 export async function writeModelCard(outputPath: string, content: string): Promise<void> {
   await mkdir(outputPath, { recursive: true });
   await writeFileAtomic(join(outputPath, "README.md"), content);
 }
 
 /**
- * Writes a titan's model card, `README.md` with the hub's metadata, from a template.
+ * Python's `generate_model_card`: writes a titan's model card, `README.md` with the hub's metadata, from a template.
  *
  * The template's variables are `config`, the fields of `config.json`; `model_id`, the folder's name; `base_name` and
  * `base_model_id`, the base model's name and, if it is on the hub, where; `pipeline_tag`; and the extra ones.

@@ -36,7 +36,8 @@ from tptt.${module} import ${name}  # noqa: F401
 /**
  * Writes `config.json`, the trained weights, the tokenizer and a README; in Python's operator form also what
  * transformers needs to run it. The base model is not copied; the config names it. There is no `adapter_config.json`:
- * transformers would take the folder for a plain adapter. Every file appears whole or not at all, the config last.
+ * transformers would take the folder for a plain adapter (docs/decisions/0008-titan-folders.md). Every file appears
+ * whole or not at all, the config last.
  */
 export async function writeTitan(
   folder: string,

@@ -14,7 +14,8 @@ export interface InjectionOptions extends LiZAttentionOptions {
 }
 
 /**
- * Puts a {@link LiZAttention} around every attention layer whose path ends in one of the target names.
+ * Python's `get_tptt_model`: puts a {@link LiZAttention} around every attention layer whose path ends in one of the
+ * target names.
  *
  * @returns the same model, and the cache that its memories share.
  * @throws InputError when no layer has such a name.
@@ -60,8 +61,8 @@ export const projections: readonly string[] = [
 ];
 
 /**
- * Freezes every parameter but those whose name holds one of the patterns; by default the attention projections
- * and learned gates.
+ * Python's `set_trainable_parameters`: freezes every parameter but those whose name holds one of the patterns; by
+ * default the attention projections and learned gates.
  */
 export function setTrainableParameters(
   model: Module,

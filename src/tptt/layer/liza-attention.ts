@@ -44,6 +44,10 @@ export class LiZAttention extends Attention {
   readonly #baseScaleAttn: boolean;
   readonly #maxSelfAttnLength: number;
 
+  /**
+   * @param base the softmax layer. @param linearCache where the memories of all layers are kept.
+   * @throws InputError when a learned gate is not told the features of its input.
+   */
   constructor(base: Attention, options: LiZAttentionOptions, linearCache: LCache) {
     super();
     this.base_attn = base;
@@ -94,7 +98,7 @@ export class LiZAttention extends Attention {
       : Math.min(this.base_attn.window, this.#maxSelfAttnLength);
   }
 
-  /** Whether the base layer has a sliding window. */
+  /** Python's `is_sliding`: whether the base layer has a sliding window. */
   get isSliding(): boolean {
     return Number.isFinite(this.base_attn.window);
   }
@@ -111,6 +115,12 @@ export class LiZAttention extends Attention {
     return this.base_attn.projectOut(heads);
   }
 
+  /**
+   * Memory as Gate over the two paths: (1 - mu) softmax + mu memory, plus their product with a cross gate.
+   *
+   * @param x the layer's input, [B, S, hidden].
+   * @returns [B, S, hidden]; what `base_attn` gives where {@link LiZAttention.disableLinearAttn} is set.
+   */
   override forward(x: Value, context: ForwardContext): Value {
     if (this.disableLinearAttn) return super.forward(x, context);
     const projections = this.project(x);

@@ -74,6 +74,8 @@ export class MemoryAsGate extends Module {
   }
 
   /**
+   * mu of every token.
+   *
    * @param x the layer's input, [B, S, hidden]. @param past the tail that an earlier call gave, {@link stateShape}.
    * @returns mu: [B, S, 1], or what broadcasts to it; and a learned gate's last inputs for the next call.
    */

@@ -84,7 +84,10 @@ export class Conv1d extends Module {
   }
 }
 
-/** A convolution over tokens that looks back only: y[t] = b + sum over j of W[j] x[t - (kernel - 1 - j) dilation - offset]. */
+/**
+ * A convolution over tokens that looks back only (`CausalConv1d` of tptt 0.12.1, but for its groups, which may be given):
+ * y[t] = b + sum over j of W[j] x[t - (kernel - 1 - j) dilation - offset].
+ */
 export class CausalConv1d extends Module {
   readonly conv1d: Conv1d;
   readonly #options: Required<CausalConv1dOptions>;

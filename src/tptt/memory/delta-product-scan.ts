@@ -25,7 +25,7 @@ import { unlinearActivation } from "./unlinear-activation.js";
  * memories, S tokens in N chunks of C, n steps (virtual tokens) a token, D channels a head.
  */
 
-/** The largest divisor of `length` that is not above `chunkSize`. */
+/** Python's `get_valid_chunk_size`: the largest divisor of `length` [tokens] that is not above `chunkSize`; 1 at least. */
 export function getValidChunkSize(length: number, chunkSize: number): number {
   let size = Math.max(1, Math.min(chunkSize, length));
   while (length % size !== 0) size--;
@@ -33,8 +33,9 @@ export function getValidChunkSize(length: number, chunkSize: number): number {
 }
 
 /**
- * (I - L)^-1 of strictly lower triangular L, [.., M, M]: what carries the steps of a chunk into one another (WY form of
- * the delta rule, Yang et al., arXiv 2406.06484). Computed by blocks, as stable as forward substitution.
+ * Python's `construct_causal_forward_solver`: (I - L)^-1 of strictly lower triangular L, [.., M, M]: what carries the
+ * steps of a chunk into one another (WY form of the delta rule, Yang et al., arXiv 2406.06484). Computed by blocks, as
+ * stable as forward substitution.
  */
 export function constructCausalForwardSolver(tri: Value): Value {
   return unitLowerInverse(neg(tri));

@@ -23,8 +23,8 @@ export interface LinearState<T = Value> {
 }
 
 /**
- * The memory of all linear attention layers, by layer. `T` is a symbolic value while a graph is traced, a tensor
- * between two runs.
+ * The memory of all linear attention layers, by layer (Python's `LCache`). `T` is a symbolic value while a graph is
+ * traced, a tensor between two runs.
  */
 export class LCache<T = Value> {
   readonly #states = new Map<number, LinearState<T>>();

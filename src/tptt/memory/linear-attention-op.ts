@@ -14,7 +14,10 @@ export interface LinearAttentionOpOptions {
   readonly bidirectional: boolean;
 }
 
-/** The linear attention operator: the exact delta rule over virtual tokens, in one or both directions. */
+/**
+ * The linear attention operator: the exact delta rule over virtual tokens (DeltaProduct, Siems et al., arXiv
+ * 2502.10297), in one or both directions.
+ */
 export class LinearAttentionOp {
   /** The operator of the Python package tptt 0.12, for titans that it trained. */
   static readonly chunkDeltaProductForward = chunkDeltaProductForward;
@@ -24,7 +27,12 @@ export class LinearAttentionOp {
     this.#options = options;
   }
 
-  /** @returns the output [B, S, H, D] and the memory after the pass from the front, [B, Hkv, D, D]. */
+  /**
+   * Reads and writes a memory, token by token.
+   *
+   * @param inputs shapes as in {@link DeltaRuleInputs}.
+   * @returns the output [B, S, H, D] and the memory after the pass from the front, [B, Hkv, D, D].
+   */
   forward(inputs: DeltaRuleInputs, context: ForwardContext): { output: Value; state: Value } {
     const forward = this.#pass(inputs, context, false);
     if (!this.#options.bidirectional) return forward;

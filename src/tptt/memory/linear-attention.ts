@@ -94,11 +94,12 @@ export class LinearAttention extends Module {
   }
 
   /**
-   * Reads and writes the layer's state in the linear cache.
+   * What the memory makes of a sequence. Reads and writes the layer's state in the linear cache.
    *
    * @param x hidden states [B, S, hidden]; or, without projections of its own, those of a softmax layer, raw:
    * q [B, S, H * D], k and v [B, S, Hkv * D].
    * @returns [B, S, hidden]; or the merged heads, [B, S, H * D], for the softmax layer's own output projection.
+   * @throws InputError for hidden states without `hiddenDim`.
    */
   forward(x: Value | Projections, context: ForwardContext): Value {
     const projections = x instanceof Value ? this.#project(x) : x;
@@ -114,14 +115,17 @@ export class LinearAttention extends Module {
     return this.mergeHeadOutput(heads);
   }
 
-  /** Merges heads [B, S, H, D], divides by their RMS, and projects where the layer has a projection of its own. */
+  /**
+   * Python's `merge_head_output`: merges heads [B, S, H, D], divides by their RMS, and projects where the layer has a
+   * projection of its own: [B, S, H * D] or [B, S, hidden].
+   */
   mergeHeadOutput(heads: Value): Value {
     const merged = rmsNorm(reshape(heads, [...heads.shape.slice(0, 2), -1]), undefined, 1e-6);
     const output = this.out_proj ? this.out_proj.forward(merged) : merged;
     return this.dropoutSeed ? dropout(output, this.#dropout, this.dropoutSeed) : output;
   }
 
-  /** What earlier calls left, where the pass continues them. */
+  /** What earlier calls left, where the pass continues them; undefined where it begins. */
   getCache(context: ForwardContext): LinearState | undefined {
     return context.past ? this.#linearCache.get(this.#layerIdx) : undefined;
   }

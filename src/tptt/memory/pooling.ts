@@ -40,7 +40,8 @@ export interface CausalAvgPool1dOptions {
 }
 
 /**
- * Mean over tokens t, t - 1 and t - 2, the first token standing in for those before it. Padding does not count: a
+ * Mean over tokens t, t - 1 and t - 2, the first token standing in for those before it: what gates are made of (Python's
+ * `CausalAvgPool1d`; TPTT, arXiv 2506.17671). Padding does not count: a
  * sequence gives the same, padded or not, whole or in pieces.
  */
 export class CausalAvgPool1d {
@@ -71,6 +72,8 @@ export class CausalAvgPool1d {
   }
 
   /**
+   * The means.
+   *
    * @param x [B, S, F].
    * @param context says which tokens are real, and whether others came before; without it all are, and none did.
    * @param past the tail that an earlier call gave, [B, lookback, F].

@@ -84,7 +84,7 @@ export class ReferenceMemory implements LinearMemory {
     );
   }
 
-  /** alpha (absent: all ones) and beta of raw keys and values [B, S, Hkv * D]: [B, S, Hkv, D]. */
+  /** Python's `compute_gate`: alpha (absent: all ones) and beta of raw keys and values [B, S, Hkv * D]: [B, S, Hkv, D]. */
   computeGate(k: Value, v: Value): { alpha?: Value | undefined; beta: Value } {
     const { numKeyValueHeads, headDim, recurrentConfig } = this.#options;
     const { alphaGate, betaGate } = recurrentConfig;
@@ -102,7 +102,7 @@ export class ReferenceMemory implements LinearMemory {
     return { alpha: gate[alphaGate], beta: gate[betaGate] ?? half() };
   }
 
-  /** Raw projections by heads: l2norm(silu(q)), l2norm(silu(k)), v / sqrt(D), [B, S, H or Hkv, D]. */
+  /** Python's `prepare_attention_input`: raw projections by heads: l2norm(silu(q)), l2norm(silu(k)), v / sqrt(D), [B, S, H or Hkv, D]. */
   prepareAttentionInput({ q, k, v }: Projections): Projections {
     const { numHeads, numKeyValueHeads, headDim } = this.#options;
     const feature = (x: Value, count: number) => l2norm(silu(splitHeads(x, count, headDim)), 1e-6);
@@ -114,7 +114,8 @@ export class ReferenceMemory implements LinearMemory {
   }
 
   /**
-   * Makes every token n virtual tokens, gates and queries too; a constant gate is repeated.
+   * Python's `compute_extended_householder`: makes every token n virtual tokens, gates and queries too; a constant
+   * gate is repeated.
    * @param past the last tokens of an earlier call.
    * @returns [B, S, H or Hkv, n, D] each, and the last tokens for the next call.
    */

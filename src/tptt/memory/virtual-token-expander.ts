@@ -38,6 +38,8 @@ export class VirtualTokenExpander {
   }
 
   /**
+   * Makes every token n.
+   *
    * @param x [B, S, H, D], zero at padding. @param past the tail that an earlier call gave, [B, n - 1, H, D].
    * @param force another trick, for this call.
    * @returns the virtual tokens [B, S, H, n, D], and the last n - 1 tokens for the next call if they are needed.
