@@ -79,7 +79,7 @@ export interface TpttConfigOptions {
   readonly nameOrPath?: string;
   /** `causal_lm`, or anything else for a model without its output head. Default: what the base model can do. */
   readonly modelTask?: string;
-  /** Ends of the paths of the attention layers that get a memory. Default: all of {@link attentionNames}. */
+  /** Ends of the paths of the attention layers that get a memory. Default: what they are called in the known families. */
   readonly targetModulesNames?: readonly string[];
   /** A named operator; without it the five fields of {@link RecurrentConfig} say what it is. */
   readonly operatorMode?: OperatorMode;

@@ -1,0 +1,39 @@
+import { writeFolderAtomic } from "../io/atomic-file.js";
+import { TpttModel } from "../tptt/tptt-model.js";
+import { type CliCommand, defineCommand } from "./command.js";
+import { complete, path } from "./options.js";
+import { requireEmpty } from "./output-folder.js";
+
+/** What a command is made of that writes a model, without its memories, in another form. */
+export interface Conversion {
+  readonly name: string;
+  readonly description: string;
+  /** What it reads. */
+  readonly model: string;
+  /** Writes the folder. */
+  readonly save: (model: TpttModel, folder: string) => Promise<void>;
+}
+
+/** A command with the options `model` and `out`. */
+export function defineConversion({ name, description, model: reads, save }: Conversion): CliCommand {
+  const options = {
+    model: path().describe(reads),
+    out: path().describe("the folder to write, new or empty"),
+  };
+  return defineCommand({
+    name,
+    description,
+    options,
+    async run(given, io) {
+      const values = complete(options, given);
+      await requireEmpty(values.out, "give a new folder with --out");
+      const model = await TpttModel.fromPretrained(values.model, { disableLinearAttn: true });
+      try {
+        await writeFolderAtomic(values.out, (folder) => save(model, folder));
+      } finally {
+        await model.dispose();
+      }
+      io.stderr.write(`tptt: wrote ${values.out}\n`);
+    },
+  });
+}
