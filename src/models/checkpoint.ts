@@ -154,7 +154,7 @@ async function openFolder(path: string): Promise<Checkpoint> {
       eosTokenIds: tokenIds(generationConfig?.eos_token_id ?? config.eos_token_id),
       storage: {
         weights,
-        nameOf: (parameter) => storedName(parameter, architecture, weights),
+        nameOf,
         shapeOf: ({ shape }) => shape,
         restore: (_, tensor) => tensor,
       },
