@@ -101,7 +101,7 @@ export function toTpttOptions(
 }
 
 /** Refuses options that change nothing beside another one. */
-function refuseIdle(given: object, beside: string, holds: boolean, names: readonly string[]): void {
+export function refuseIdle(given: object, beside: string, holds: boolean, names: readonly string[]): void {
   const idle = holds ? names.find((name) => name in given) : undefined;
   if (idle !== undefined) {
     throw new InputError(

@@ -27,6 +27,9 @@ import { Olmo2Attention } from "./olmo2.js";
  * transformers, a fine-tuning does without it unless the config asks, and then we refuse.
  */
 
+/** In all layers together; what says more is not believed, for they are made before weights are looked at. */
+const mostExperts = 32_768;
+
 const configSchema = z.object({
   ...decoderFields,
   model_type: z.literal("olmoe"),
@@ -50,6 +53,12 @@ function build(json: JsonObject, where: string): DecoderLm {
     throw new InputError(
       `${where}: num_experts_per_tok`,
       `is ${numExpertsPerTok}, expected at most num_experts (${numExperts})`,
+    );
+  }
+  if (config.numHiddenLayers * numExperts > mostExperts) {
+    throw new InputError(
+      `${where}: num_experts`,
+      `is ${numExperts} in each of ${config.numHiddenLayers} layers, expected at most ${mostExperts} in all`,
     );
   }
   const norm = () => new RmsNorm(hiddenSize, config.rmsNormEps);

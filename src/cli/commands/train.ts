@@ -17,8 +17,15 @@ import { complete, flag, flagOf, type Given, path, type Values } from "../option
 import { quoted } from "../quoted.js";
 import { createReporter } from "../reporter.js";
 import { RunFolder } from "../run-folder.js";
-import { titanOptions, toTpttOptions } from "../titan-options.js";
+import { refuseIdle, titanOptions, toTpttOptions } from "../titan-options.js";
 import { TrainingReport } from "../training-report.js";
+
+const lizaOptions = {
+  liza_callback_mode: z.enum(lizaModes).default("gradual").describe("how mu changes in training"),
+  liza_initial_weight: share().default(0).describe("mu at the first step"),
+  liza_final_weight: share().optional().describe("mu after the transition; without it, mag_weight"),
+  liza_transition_steps: count().default(100).describe("steps of the transition"),
+};
 
 const options = {
   model: common.model,
@@ -34,10 +41,7 @@ const options = {
     .default(0)
     .describe("examples at the end of the data that are kept for evaluation"),
   ...titanOptions,
-  liza_callback_mode: z.enum(lizaModes).default("gradual").describe("how mu changes in training"),
-  liza_initial_weight: share().default(0).describe("mu at the first step"),
-  liza_final_weight: share().optional().describe("mu after the transition; without it, mag_weight"),
-  liza_transition_steps: count().default(100).describe("steps of the transition"),
+  ...lizaOptions,
   card_template: path().optional().describe("a Jinja template of your own for the titan's model card"),
   json: common.json,
 };
@@ -55,6 +59,7 @@ export const train = defineCommand({
     const card = values.card_template === undefined ? null : await locateTemplate(values.card_template);
     const records = await readDataset(values.dataset);
     const titan = toTpttOptions(given, await readSavedConfig(values.model));
+    refuseIdle(given, "disable_linear_attn", values.disable_linear_attn, Object.keys(lizaOptions));
     const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
     const model = await TpttModel.fromPretrained(values.model, { ...titan, seed: values.seed });
     try {

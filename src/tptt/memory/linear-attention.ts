@@ -64,12 +64,26 @@ export class LinearAttention extends Module {
   readonly #dropout: number;
   readonly #checkpoint: boolean;
 
-  /** @throws InputError when neither hiddenDim nor headDim is given. */
+  /** @throws InputError when neither hiddenDim nor headDim is given, or a size is none. */
   constructor(options: LinearAttentionOptions) {
     super();
     const { hiddenDim, numHeads, numKeyValueHeads = numHeads, bias = true } = options;
     const headDim =
       options.headDim ?? (hiddenDim === undefined ? undefined : Math.floor(hiddenDim / numHeads));
+    for (const [name, value] of Object.entries({
+      hidden_dim: hiddenDim,
+      num_heads: numHeads,
+      head_dim: headDim,
+    })) {
+      if (value !== undefined && !(Number.isInteger(value) && value > 0))
+        throw new InputError(name, `is ${value}, expected a positive integer`);
+    }
+    if (!(numKeyValueHeads > 0 && numHeads % numKeyValueHeads === 0)) {
+      throw new InputError(
+        "num_key_value_heads",
+        `is ${numKeyValueHeads}, expected a divisor of num_heads (${numHeads})`,
+      );
+    }
     if (headDim === undefined) throw new InputError("head_dim", "is missing; give it or hidden_dim");
     this.memory = new { exact: ExactMemory, "tptt-0.12": ReferenceMemory }[options.operatorForm ?? "exact"]({
       numHeads,

@@ -11,6 +11,7 @@ import {
   type Value,
   zeros,
 } from "../../engine/index.js";
+import { InputError } from "../../errors.js";
 import type { ForwardContext } from "../../nn/forward-context.js";
 import type { Trick } from "../config/operator-config.js";
 import { precede, type Tailed, tail } from "./tail.js";
@@ -24,6 +25,8 @@ export class VirtualTokenExpander {
   readonly mode: Trick;
 
   constructor(n: number, mode: Trick) {
+    if (!(Number.isInteger(n) && n > 0))
+      throw new InputError("order", `is ${n}, expected a positive integer`);
     this.n = n;
     this.mode = mode;
   }

@@ -77,6 +77,16 @@ test("a run that is interrupted and resumed ends as one in one piece, bit for bi
   expect(await metricsIn(output("it's"))).toEqual(await metricsIn(output("whole")));
 });
 
+test("a schedule of mu is refused without the memory", async () => {
+  const { options, output } = await openRun("gemma3");
+  const idle = ["--disable-linear-attn", "--liza-callback-mode", "ramp"];
+  const { code, stderr } = await tptt(["train", ...options, ...idle, "--output", output("idle")]);
+  expect(code).toBe(2);
+  expect(stderr).toBe(
+    "tptt: --liza-callback-mode: is given beside --disable-linear-attn, which leaves it without effect; leave one of them out\n",
+  );
+});
+
 test("without the memory it is plain LoRA", async () => {
   const { options, output } = await openRun("gemma3");
   const plain = ["--disable-linear-attn", "--lora-target-modules", "q_proj,v_proj", "--max-steps", "1"];

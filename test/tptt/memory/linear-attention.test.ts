@@ -210,6 +210,12 @@ describe("with projections of its own", () => {
 
   test("a layer without them reads projections alone", async () => {
     expect(() => new LinearAttention({ numHeads: 2 })).toThrow("head_dim: is missing; give it or hidden_dim");
+    expect(() => new LinearAttention({ numHeads: 2, hiddenDim: -4 })).toThrow(
+      "hidden_dim: is -4, expected a positive integer",
+    );
+    expect(() => new LinearAttention({ numHeads: 4, headDim: 2, numKeyValueHeads: 3 })).toThrow(
+      "num_key_value_heads: is 3, expected a divisor of num_heads (4)",
+    );
     const layer = new LinearAttention({ numHeads: 2, headDim: 4 });
     await expect(evaluate(({ x }) => ({ y: layer.forward(x, context()) }), { x })).rejects.toThrow(
       "hidden_dim: is missing: a layer without it reads projections",

@@ -63,3 +63,7 @@ test("another trick can be forced for one call", async () => {
   );
   expectClose(y, expandTokens(x, 3, "cte"), 1e-6);
 });
+
+test("there is at least one virtual token", () => {
+  expect(() => new VirtualTokenExpander(0, "dt")).toThrow("order: is 0, expected a positive integer");
+});
