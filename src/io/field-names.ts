@@ -19,7 +19,8 @@ export function camelFields<T extends object>(fields: T): CamelFields<T> {
 }
 
 /**
- * Properties (camelCase) as the fields of a file (snake_case), records inside included.
+ * Properties (camelCase) as the fields of a file (snake_case), records inside included. One that is undefined is not
+ * given.
  *
  * @param verbatim properties whose values keep their own keys.
  */
@@ -27,9 +28,11 @@ export function snakeFields(properties: object, verbatim: ReadonlySet<string>): 
   const isRecord = (value: unknown): value is object =>
     typeof value === "object" && value !== null && !Array.isArray(value);
   return Object.fromEntries(
-    Object.entries(properties).map(([name, value]) => [
-      snakeCase(name),
-      isRecord(value) && !verbatim.has(name) ? snakeFields(value, verbatim) : value,
-    ]),
+    Object.entries(properties)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [
+        snakeCase(name),
+        isRecord(value) && !verbatim.has(name) ? snakeFields(value, verbatim) : value,
+      ]),
   );
 }

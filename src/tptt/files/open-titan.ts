@@ -97,7 +97,9 @@ export async function openTitan(
 
 /** A memory that was left out comes back when its operator is named. */
 const memoriesOf = (saved: TpttConfig, options: TpttConfigOptions): TpttConfigOptions =>
-  ["operatorMode", "order", "alphaGate", "betaGate", "linear", "trick"].some((name) => name in options)
+  (["operatorMode", "order", "alphaGate", "betaGate", "linear", "trick"] as const).some(
+    (name) => options[name] !== undefined,
+  )
     ? { disableLinearAttn: false }
     : { disableLinearAttn: saved.disableLinearAttn };
 

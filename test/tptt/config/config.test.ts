@@ -168,6 +168,18 @@ describe("TpttConfig", () => {
   });
 });
 
+test("an option that is undefined is not given", () => {
+  const saved = TpttConfig.from({ operatorMode: "delta_product", magWeight: 0.2, loraConfig: { r: 4 } });
+  // As callers do whose compiler lets undefined pass for an absent option.
+  const options = {
+    operatorMode: undefined,
+    order: undefined,
+    magWeight: undefined,
+    loraConfig: { r: undefined },
+  };
+  expect(saved.with(options as object).toJson({})).toEqual(saved.toJson({}));
+});
+
 test("the base model may lie in a subfolder, and Python may look for the titan elsewhere", () => {
   const config = TpttConfig.from({ baseModelName: "a/b", baseModelSubfolder: "c", nameOrPath: "me/titan" });
   expect(config.baseModelPath).toBe("a/b/c");
