@@ -1,8 +1,10 @@
 import { writeFolderAtomic } from "../io/atomic-file.js";
 import { TpttModel } from "../tptt/tptt-model.js";
 import { type CliCommand, defineCommand } from "./command.js";
+import { common } from "./common-options.js";
 import { complete, path } from "./options.js";
 import { requireEmpty } from "./output-folder.js";
+import { createReporter } from "./reporter.js";
 
 /** What a command is made of that writes a model, without its memories, in another form. */
 export interface Conversion {
@@ -14,11 +16,12 @@ export interface Conversion {
   readonly save: (model: TpttModel, folder: string) => Promise<void>;
 }
 
-/** A command with the options `model` and `out`. */
+/** A command with the options `model`, `out` and `json`. */
 export function defineConversion({ name, description, model: reads, save }: Conversion): CliCommand {
   const options = {
     model: path().describe(reads),
     out: path().describe("the folder to write, new or empty"),
+    json: common.json,
   };
   return defineCommand({
     name,
@@ -33,7 +36,8 @@ export function defineConversion({ name, description, model: reads, save }: Conv
       } finally {
         await model.dispose();
       }
-      io.stderr.write(`tptt: wrote ${values.out}\n`);
+      if (values.json) createReporter({ ...io, json: true }).done({ model: values.model, out: values.out });
+      else io.stderr.write(`tptt: wrote ${values.out}\n`);
     },
   });
 }

@@ -115,8 +115,11 @@ export class CausalConv1d extends Module {
     return (this.#options.kernelSize - 1) * this.#options.dilation;
   }
 
-  /** [B, in, S] -> [B, out, S + offset] */
+  /** [B, in, S] -> [B, out, S + offset]. @throws InputError when the input has other channels. */
   forward(x: Value): Value {
+    const { inChannels } = this;
+    if (x.shape.length !== 3 || x.shape[1] !== inChannels)
+      throw new InputError("x", `is [${x.shape}], expected [B, ${inChannels}, S]: in_channels of them`);
     const { offset, paddingMode, paddingValue } = this.#options;
     const tokens = transpose(x, [0, 2, 1]);
     const left = this.lookback + Math.max(0, offset);

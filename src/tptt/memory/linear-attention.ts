@@ -113,7 +113,7 @@ export class LinearAttention extends Module {
    * @param x hidden states [B, S, hidden]; or, without projections of its own, those of a softmax layer, raw:
    * q [B, S, H * D], k and v [B, S, Hkv * D].
    * @returns [B, S, hidden]; or the merged heads, [B, S, H * D], for the softmax layer's own output projection.
-   * @throws InputError for hidden states without `hiddenDim`.
+   * @throws InputError for hidden states without `hiddenDim`, or of another size.
    */
   forward(x: Value | Projections, context: ForwardContext): Value {
     const projections = x instanceof Value ? this.#project(x) : x;
@@ -161,6 +161,8 @@ export class LinearAttention extends Module {
         "hidden_dim",
         "is missing: a layer without it reads projections, not hidden states",
       );
+    if (x.shape.length !== 3 || x.shape[2] !== q_proj.inFeatures)
+      throw new InputError("x", `is [${x.shape}], expected [B, S, ${q_proj.inFeatures}]: hidden_dim of them`);
     return { q: q_proj.forward(x), k: k_proj.forward(x), v: v_proj.forward(x) };
   }
 }

@@ -30,6 +30,9 @@ test.each([
   onTestFinished(() => model.dispose());
   expect((await model.forward({ inputIds })).logits).toBeCloseToTensor(logits.f32, { atol: 2e-5 });
 
+  const json = await tptt([command, "--model", titan, "--out", `${out}-2`, "--json"]);
+  expect(JSON.parse(json.stdout)).toEqual({ event: "done", model: titan, out: `${out}-2` });
+
   const again = await tptt([command, "--model", titan, "--out", out]);
   expect(again).toMatchObject({
     code: 2,

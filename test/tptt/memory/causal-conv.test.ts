@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { gradients, mul, type Parameter, sum } from "../../../src/engine/index.js";
+import { gradients, mul, type Parameter, sum, zeros } from "../../../src/engine/index.js";
 import { camelFields } from "../../../src/io/field-names.js";
 import { initialTensors } from "../../../src/nn/init.js";
 import { nameParameters } from "../../../src/nn/module.js";
@@ -94,6 +94,11 @@ test("before any training the output is near 0, whatever the kernel's size", asy
   const square = y.f32.reduce((sum, value) => sum + value * value, 0) / y.size;
   expect(Math.sqrt(square)).toBeGreaterThan(0.05);
   expect(Math.sqrt(square)).toBeLessThan(0.2);
+});
+
+test("an input of other channels is refused with what is expected", () => {
+  const convolution = new CausalConv1d({ inChannels: 4, outChannels: 4, kernelSize: 2 });
+  expect(() => convolution.forward(zeros("f32", [1, 3, 5]))).toThrow("x: is [1,3,5], expected [B, 4, S]");
 });
 
 test("groups that do not divide the channels are refused, as in Python", () => {

@@ -208,6 +208,14 @@ describe("with projections of its own", () => {
     for (const [value, expected] of left) expect(value).toBeCloseTo(expected!, 5);
   });
 
+  test("hidden states of another size are refused with what is expected", () => {
+    const layer = new LinearAttention({ hiddenDim: 8, numHeads: 2 });
+    const context = new ForwardContext({ batch: 1, length: 3 });
+    expect(() => layer.forward(zeros("f32", [1, 3, 6]), context)).toThrow(
+      "x: is [1,3,6], expected [B, S, 8]",
+    );
+  });
+
   test("a layer without them reads projections alone", async () => {
     expect(() => new LinearAttention({ numHeads: 2 })).toThrow("head_dim: is missing; give it or hidden_dim");
     expect(() => new LinearAttention({ numHeads: 2, hiddenDim: -4 })).toThrow(
