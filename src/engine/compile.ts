@@ -1,7 +1,6 @@
 import { runtime } from "#runtime";
 import type { FrozenWeights } from "./frozen-weights.js";
-import { writeOnnx } from "./onnx-graph.js";
-import type { ExternalData } from "./onnx-proto.js";
+import { type StoredWeight, writeOnnx } from "./onnx-graph.js";
 import { peakBytes } from "./peak-bytes.js";
 import type { SessionOptions } from "./runtime.js";
 import type { Tensor } from "./tensor.js";
@@ -52,7 +51,7 @@ export async function compile<const I extends object, O extends object>(
     );
 
   const trainable: Parameter[] = [];
-  const external = new Map<Value, ExternalData>();
+  const external = new Map<Value, StoredWeight>();
   for (const [value] of nodesOf(outputs).map((node) => node.outputs)) {
     if (!(value instanceof Parameter)) continue;
     if (value.trainable) {

@@ -27,6 +27,7 @@ export {
 export { FrozenWeights } from "./frozen-weights.js";
 export { fromF32, toF32 } from "./half.js";
 export * from "./ops/index.js";
+export { dequantize, fitsBlocks, packBlocks, type QuantizedMatrix, quantize } from "./quantized.js";
 export type { SessionOptions } from "./runtime.js";
 export { bytesPerElement, type DType, sizeOf, Tensor, type TensorData } from "./tensor.js";
 export type { MapTree, Tree } from "./tree.js";

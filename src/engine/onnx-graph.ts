@@ -8,11 +8,13 @@ import {
   tensorProto,
   valueInfoProto,
 } from "./onnx-proto.js";
+import { emitDequantized, type StoredBlocks } from "./quantized-nodes.js";
 import type { Tensor } from "./tensor.js";
 import {
   constantOp,
   constantTensor,
   type Emitter,
+  type ExternalType,
   nodesOf,
   type OnnxAttributes,
   type Subgraph,
@@ -20,25 +22,44 @@ import {
   type Value,
 } from "./value.js";
 
-/** Names are unique over the graph and all its subgraphs, as ONNX asks. */
-class Names {
+/** What a graph and all its subgraphs share: names are unique, as ONNX asks, and weights are there once. */
+class Model {
+  /** By the name of the value: weights that are stored in blocks. */
+  readonly blocks = new Map<string, StoredBlocks>();
+  /** Initializers that lie in files, encoded. */
+  readonly external: Uint8Array[] = [];
+  readonly #names = new Map<string, string>();
   #next = 0;
+
   fresh(): string {
     return `v${this.#next++}`;
+  }
+
+  addExternal(type: ExternalType, data: ExternalData): string {
+    const key = `${type.dtype} [${type.shape}] ${data.file} ${data.offset}`;
+    let name = this.#names.get(key);
+    if (name === undefined) {
+      name = this.fresh();
+      this.#names.set(key, name);
+      this.external.push(externalTensorProto(name, type, data));
+    }
+    return name;
   }
 }
 
 /** Writes the nodes of one graph (or subgraph) from values. */
 class GraphWriter implements Emitter {
-  readonly #names: Names;
+  readonly #model: Model;
   readonly #nameOf = new Map<Value, string>();
+  /** Weights in blocks that are read as f32 in this graph. */
+  readonly #dequantized = new Map<string, string>();
   readonly #constants = new Map<string | Tensor, string>();
   readonly #nodes: Uint8Array[] = [];
   readonly #initializers: Uint8Array[] = [];
   #used = new Set<Value>();
 
-  constructor(names: Names) {
-    this.#names = names;
+  constructor(model: Model) {
+    this.#model = model;
   }
 
   get nodeCount(): number {
@@ -46,7 +67,7 @@ class GraphWriter implements Emitter {
   }
 
   fresh(): string {
-    return this.#names.fresh();
+    return this.#model.fresh();
   }
 
   used(value: Value): boolean {
@@ -54,7 +75,8 @@ class GraphWriter implements Emitter {
   }
 
   node(type: string, inputs: readonly string[], outputs: readonly string[], attrs?: OnnxAttributes): void {
-    this.#nodes.push(nodeProto(type, inputs, outputs, attrs));
+    const read = inputs.map((name) => this.#plain(name));
+    this.#nodes.push(nodeProto(type, read, outputs, attrs));
   }
 
   constant(tensor: Tensor): string {
@@ -72,12 +94,16 @@ class GraphWriter implements Emitter {
     this.#nameOf.set(value, name);
   }
 
-  external(name: string, type: TypeInfo, data: ExternalData): void {
-    this.#initializers.push(externalTensorProto(name, type, data));
+  external(type: ExternalType, data: ExternalData): string {
+    return this.#model.addExternal(type, data);
+  }
+
+  blocks(name: string): StoredBlocks | undefined {
+    return this.#model.blocks.get(name);
   }
 
   subgraph(placeholders: readonly Value[], captured: readonly string[], outputs: readonly Value[]): Subgraph {
-    const inner = new GraphWriter(this.#names);
+    const inner = new GraphWriter(this.#model);
     const own = placeholders.slice(0, placeholders.length - captured.length);
     const inputs = own.map((value) => valueInfoProto(inner.#bindFresh(value), value));
     for (const [i, name] of captured.entries()) inner.bind(placeholders[own.length + i]!, name);
@@ -113,13 +139,30 @@ class GraphWriter implements Emitter {
     });
   }
 
-  finish(inputs: readonly Uint8Array[], outputs: readonly { name: string; type: TypeInfo }[]): Uint8Array {
+  finish(
+    inputs: readonly Uint8Array[],
+    outputs: readonly { name: string; type: TypeInfo }[],
+    external: readonly Uint8Array[] = [],
+  ): Uint8Array {
     return graphProto({
       nodes: this.#nodes,
-      initializers: this.#initializers,
+      initializers: [...this.#initializers, ...external],
       inputs,
       outputs: outputs.map(({ name, type }) => valueInfoProto(name, type)),
     });
+  }
+
+  /** The name under which a value can be read as it is. */
+  #plain(name: string): string {
+    const blocks = this.blocks(name);
+    if (!blocks) return name;
+    let plain = this.#dequantized.get(name);
+    if (plain === undefined) {
+      plain = this.fresh();
+      this.#dequantized.set(name, plain);
+      emitDequantized(this, blocks, plain);
+    }
+    return plain;
   }
 
   #bindFresh(value: Value): string {
@@ -135,7 +178,12 @@ export interface OnnxModel {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly nodeCount: number;
+  /** Whether it reads weights in blocks. */
+  readonly quantized: boolean;
 }
+
+/** Where a weight lies: as it is, or in blocks. */
+export type StoredWeight = ExternalData | StoredBlocks;
 
 /**
  * Writes values as an ONNX model.
@@ -146,9 +194,10 @@ export interface OnnxModel {
 export function writeOnnx(
   outputs: readonly Value[],
   inputs: readonly Value[],
-  external: ReadonlyMap<Value, ExternalData>,
+  external: ReadonlyMap<Value, StoredWeight>,
 ): OnnxModel {
-  const writer = new GraphWriter(new Names());
+  const model = new Model();
+  const writer = new GraphWriter(model);
   const lowered = lower(outputs);
   const inputNames = inputs.map((value) => {
     const name = writer.fresh();
@@ -156,12 +205,20 @@ export function writeOnnx(
     return name;
   });
   for (const [value, data] of external) {
-    const name = writer.fresh();
-    writer.bind(value, name);
-    writer.external(name, value, data);
+    if ("bits" in data) {
+      const name = writer.fresh();
+      model.blocks.set(name, data);
+      writer.bind(value, name);
+    } else writer.bind(value, writer.external(value, data));
   }
   const results = writer.write(lowered);
   const infos = inputs.map((value, i) => valueInfoProto(inputNames[i]!, value));
-  const bytes = modelProto(writer.finish(infos, results));
-  return { bytes, inputs: inputNames, outputs: results.map(({ name }) => name), nodeCount: writer.nodeCount };
+  const bytes = modelProto(writer.finish(infos, results, model.external));
+  return {
+    bytes,
+    inputs: inputNames,
+    outputs: results.map(({ name }) => name),
+    nodeCount: writer.nodeCount,
+    quantized: model.blocks.size > 0,
+  };
 }

@@ -1,14 +1,17 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { DType, Tensor } from "./tensor.js";
-import type { OnnxAttribute, OnnxAttributes, TypeInfo } from "./value.js";
+import type { ExternalType, OnnxAttribute, OnnxAttributes, TypeInfo } from "./value.js";
 
 /*
  * The messages of onnx.proto (ONNX IR version 10) that we write, by field number. Each function returns one encoded
  * message. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 
+/** The element types of initializers: numbers of 4 bits have no tensors of their own. */
+export type StoredType = DType | "uint4";
+
 /** TensorProto.DataType. */
-export const elementType: Readonly<Record<DType, number>> = {
+export const elementType: Readonly<Record<StoredType, number>> = {
   f32: 1,
   uint8: 2,
   int8: 3,
@@ -18,6 +21,7 @@ export const elementType: Readonly<Record<DType, number>> = {
   f16: 10,
   f64: 11,
   bf16: 16,
+  uint4: 21,
 };
 
 /** Where the bytes of an initializer lie: a file in the folder of the model. */
@@ -87,7 +91,7 @@ export function tensorProto(name: string, tensor: Tensor): Uint8Array {
 /** A TensorProto whose data lies in a file. */
 export function externalTensorProto(
   name: string,
-  { dtype, shape }: TypeInfo,
+  { dtype, shape }: ExternalType,
   data: ExternalData,
 ): Uint8Array {
   const w = new BinaryWriter();

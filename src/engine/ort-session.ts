@@ -25,9 +25,15 @@ export const commonOptions: Ort.InferenceSession.SessionOptions = {
   enableMemPattern: false,
   // Warnings that are of use to nobody who reads this program's output.
   logSeverityLevel: 3,
-  // A prepacked weight is a copy of it in every session; without, all sessions read the same pages.
-  extra: { session: { disable_prepacking: "1" } },
 };
+
+/**
+ * A prepacked weight is a copy of it in every session; without, all sessions read the same pages. But products of blocks
+ * are only fast when they are packed, and then the pages are let go of.
+ */
+export const packing = ({ quantized }: OnnxModel): Ort.InferenceSession.SessionOptions => ({
+  extra: { session: { disable_prepacking: quantized ? "0" : "1" } },
+});
 
 /** Wraps a session of ONNX Runtime, whichever package it comes from. */
 export function wrapSession(

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import type { ExternalData } from "./onnx-proto.js";
-import { commonOptions, wrapSession } from "./ort-session.js";
+import { commonOptions, packing, wrapSession } from "./ort-session.js";
 import type { Runtime, WeightStorage } from "./runtime.js";
 
 const weightsFile = "weights.bin";
@@ -74,6 +74,7 @@ export const runtime: Runtime = {
   async createSession(model, storage, { threads, profile }) {
     const options: ort.InferenceSession.SessionOptions = {
       ...commonOptions,
+      ...packing(model),
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     };

@@ -1,6 +1,6 @@
 import * as ort from "onnxruntime-web";
 import type { ExternalData } from "./onnx-proto.js";
-import { commonOptions, wrapSession } from "./ort-session.js";
+import { commonOptions, packing, wrapSession } from "./ort-session.js";
 import type { Runtime, WeightStorage } from "./runtime.js";
 
 /** Weights in memory, one buffer each. */
@@ -30,6 +30,7 @@ export const runtime: Runtime = {
     const buffers = storage instanceof BufferStorage ? storage.buffers : [];
     const session = await ort.InferenceSession.create(model.bytes, {
       ...commonOptions,
+      ...packing(model),
       externalData: buffers.map((data, i) => ({ path: `weight-${i}`, data })),
     });
     return wrapSession(ort, session, model);

@@ -1,8 +1,16 @@
+import type { ExternalData, StoredType } from "./onnx-proto.js";
+import type { StoredBlocks } from "./quantized-nodes.js";
 import { type DType, sizeOf, Tensor } from "./tensor.js";
 
 /** What is known of a value before anything runs: every shape is static. */
 export interface TypeInfo {
   readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** The type of an initializer. */
+export interface ExternalType {
+  readonly dtype: StoredType;
   readonly shape: readonly number[];
 }
 
@@ -28,9 +36,14 @@ export interface GradientContext<A> {
 
 /** Writes ONNX nodes; see {@link OnnxGraph}. */
 export interface Emitter {
+  /** A node that reads a weight stored in blocks by its name gets it as f32. */
   node(type: string, inputs: readonly string[], outputs: readonly string[], attrs?: OnnxAttributes): void;
   /** The name of a constant with this content. */
   constant(tensor: Tensor): string;
+  /** The name of an initializer whose data lies in a file beside the model. */
+  external(type: ExternalType, data: ExternalData): string;
+  /** How a weight is stored, if in blocks: an op that can read them does so, and leaves the name unread. */
+  blocks(name: string): StoredBlocks | undefined;
   /** A name that nothing else has. */
   fresh(): string;
   /** True when something reads this value. */

@@ -1,4 +1,5 @@
 import { axisOf, call, defineOp, shapeError } from "../op.js";
+import { emitBlockGather } from "../quantized-nodes.js";
 import { Tensor } from "../tensor.js";
 import { apply, type Op, type Value } from "../value.js";
 import { reshape, zeros } from "./shape.js";
@@ -10,7 +11,11 @@ export const gatherOp: Op = defineOp({
     if (indices!.dtype !== "int64") throw shapeError("gather", inputs, "int64 indices");
     return { dtype: table!.dtype, shape: [...indices!.shape, ...table!.shape.slice(1)] };
   },
-  onnx: (e, inputs, outputs) => e.node("Gather", inputs, outputs, { axis: 0 }),
+  onnx(e, inputs, outputs) {
+    const blocks = e.blocks(inputs[0]!);
+    if (blocks) emitBlockGather(e, blocks, inputs[1]!, outputs[0]!);
+    else e.node("Gather", inputs, outputs, { axis: 0 });
+  },
   grad: ({ grads: [g], inputs: [table, indices] }) => [scatterAdd(table!.shape, indices!, g!), undefined],
 });
 

@@ -1,4 +1,5 @@
 import { broadcastShape, call, defineOp, sameDType, shapeError } from "../op.js";
+import { emitBlockMatMul } from "../quantized-nodes.js";
 import type { Op, Value } from "../value.js";
 import { add } from "./elementwise.js";
 import { reshape } from "./shape.js";
@@ -28,6 +29,8 @@ export const matmulOp: Op = defineOp<MatMul>({
     return { dtype, shape: [...batch, a.at(-2)!, b.at(-1)!] };
   },
   onnx(e, inputs, outputs, { transA, transB, alpha }) {
+    const blocks = transB && !transA && alpha === 1 ? e.blocks(inputs[1]!) : undefined;
+    if (blocks) return emitBlockMatMul(e, inputs[0]!, blocks, outputs[0]!);
     if (!transA && !transB && alpha === 1) return e.node("MatMul", inputs, outputs);
     const attrs = { domain: "com.microsoft", transA: +transA, transB: +transB, alpha: { float: alpha } };
     e.node("FusedMatMul", inputs, outputs, attrs);
