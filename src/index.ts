@@ -21,7 +21,7 @@ export {
 } from "./data/facts.js";
 export { alpacaPrompt, type PromptAndCompletion } from "./data/prompt.js";
 export { type Example, type TokenizeOptions, type TokenizerLike, tokenizeDataset } from "./data/tokenize.js";
-export { Tensor } from "./engine/index.js";
+export { type Device, type DeviceBuffer, Tensor } from "./engine/index.js";
 export { InputError } from "./errors.js";
 export { type EvaluateLossOptions, evaluateLoss } from "./evaluate/loss.js";
 export {

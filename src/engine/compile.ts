@@ -1,4 +1,5 @@
 import { runtime } from "#runtime";
+import { requireDevice } from "./device.js";
 import type { FrozenWeights } from "./frozen-weights.js";
 import { type StoredWeight, writeOnnx } from "./onnx-graph.js";
 import { peakBytes } from "./peak-bytes.js";
@@ -13,6 +14,11 @@ export interface CompileOptions<I extends object> extends SessionOptions {
   readonly inputs: I;
   /** The frozen parameters that the function reads. */
   readonly frozen?: FrozenWeights;
+  /**
+   * Keys of the result whose tensors stay on the device where it can keep them (WebGPU): they can be inputs of a next
+   * run, have no data to read, and are freed by their `dispose`.
+   */
+  readonly keep?: readonly string[];
 }
 
 /** Tensors by parameter name. */
@@ -41,7 +47,9 @@ export async function compile<const I extends object, O extends object>(
   fn: (inputs: MapTree<I, TypeInfo, Value>) => O,
   options: CompileOptions<I>,
 ): Promise<Executable<I, O>> {
-  const { inputs: types, frozen, ...session } = options;
+  const { inputs: types, frozen, keep = [], ...session } = options;
+  const { device = "cpu" } = session;
+  await requireDevice(device);
   const { placeholders, results } = trace(fn, types);
   const given = leaves(placeholders, isValue);
   const outputs = leaves(results, isValue);
@@ -71,12 +79,13 @@ export async function compile<const I extends object, O extends object>(
     external.set(value, data);
   }
 
-  const model = writeOnnx(outputs, [...given, ...trainable], external);
-  const running = await runtime.createSession(
-    model,
-    external.size > 0 ? frozen?.storage : undefined,
-    session,
-  );
+  const model = writeOnnx(outputs, [...given, ...trainable], external, device);
+  const keyed = isValue(results) ? [] : Object.entries(results);
+  const keys = keyed.flatMap(([key, tree]) => leaves(tree, isValue).map(() => key));
+  const running = await runtime.createSession(model, external.size > 0 ? frozen?.storage : undefined, {
+    ...session,
+    kept: model.outputs.filter((_, i) => keep.includes(keys[i]!)),
+  });
   return {
     nodeCount: model.nodeCount,
     async run({ params, ...inputs }) {

@@ -24,11 +24,12 @@ export {
   type Params,
   type RunInputs,
 } from "./compile.js";
+export { requireDevice } from "./device.js";
 export { FrozenWeights } from "./frozen-weights.js";
 export { fromF32, toF32 } from "./half.js";
 export * from "./ops/index.js";
 export { dequantize, fitsBlocks, packBlocks, type QuantizedMatrix, quantize } from "./quantized.js";
-export type { SessionOptions } from "./runtime.js";
-export { bytesPerElement, type DType, sizeOf, Tensor, type TensorData } from "./tensor.js";
+export { type Device, devices, type SessionOptions } from "./runtime.js";
+export { bytesPerElement, type DeviceBuffer, type DType, sizeOf, Tensor, type TensorData } from "./tensor.js";
 export type { MapTree, Tree } from "./tree.js";
 export { constant, input, Parameter, parameter, scalar, type TypeInfo, Value } from "./value.js";

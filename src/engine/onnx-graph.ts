@@ -9,6 +9,7 @@ import {
   valueInfoProto,
 } from "./onnx-proto.js";
 import { emitDequantized, type StoredBlocks } from "./quantized-nodes.js";
+import type { Device } from "./runtime.js";
 import type { Tensor } from "./tensor.js";
 import {
   constantOp,
@@ -21,15 +22,23 @@ import {
   type TypeInfo,
   type Value,
 } from "./value.js";
+import { webgpuEmit } from "./webgpu-nodes.js";
 
 /** What a graph and all its subgraphs share: names are unique, as ONNX asks, and weights are there once. */
 class Model {
+  readonly device: Device;
   /** By the name of the value: weights that are stored in blocks. */
   readonly blocks = new Map<string, StoredBlocks>();
   /** Initializers that lie in files, encoded. */
   readonly external: Uint8Array[] = [];
+  /** The names of nodes that run on the processor, whatever the device. */
+  readonly processorNodes: string[] = [];
   readonly #names = new Map<string, string>();
   #next = 0;
+
+  constructor(device: Device) {
+    this.device = device;
+  }
 
   fresh(): string {
     return `v${this.#next++}`;
@@ -76,7 +85,12 @@ class GraphWriter implements Emitter {
 
   node(type: string, inputs: readonly string[], outputs: readonly string[], attrs?: OnnxAttributes): void {
     const read = inputs.map((name) => this.#plain(name));
-    this.#nodes.push(nodeProto(type, read, outputs, attrs));
+    this.#nodes.push(nodeProto(type, read, outputs, attrs, this.#nodeName(outputs)));
+  }
+
+  processorNode(type: string, inputs: readonly string[], outputs: readonly string[]): void {
+    this.#model.processorNodes.push(this.#nodeName(outputs));
+    this.node(type, inputs, outputs);
   }
 
   constant(tensor: Tensor): string {
@@ -121,12 +135,9 @@ class GraphWriter implements Emitter {
         continue;
       }
       const inputs = node.inputs.map((value) => this.#nameOf.get(value)!);
-      node.op.emit(
-        this,
-        node,
-        inputs,
-        node.outputs.map((value) => this.#bindFresh(value)),
-      );
+      const outputs = node.outputs.map((value) => this.#bindFresh(value));
+      const emit = (this.#model.device === "webgpu" && webgpuEmit(node)) || node.op.emit;
+      emit(this, node, inputs, outputs);
     }
     // An output has a name of its own, even when it is an input or another output.
     const taken = new Set<string>();
@@ -165,6 +176,11 @@ class GraphWriter implements Emitter {
     return plain;
   }
 
+  /** Values' names are unique, so nodes' are too. */
+  #nodeName(outputs: readonly string[]): string {
+    return outputs[0]!;
+  }
+
   #bindFresh(value: Value): string {
     const name = this.fresh();
     this.bind(value, name);
@@ -178,6 +194,8 @@ export interface OnnxModel {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly nodeCount: number;
+  /** The names of nodes that run on the processor, whatever the device. */
+  readonly processorNodes: readonly string[];
   /** Whether it reads weights in blocks. */
   readonly quantized: boolean;
 }
@@ -189,14 +207,16 @@ export type StoredWeight = ExternalData | StoredBlocks;
  * Writes values as an ONNX model.
  * @param inputs leaves that are given at each run.
  * @param external leaves whose data lies in files beside the model.
+ * @param device where it is to run: providers differ in what they know.
  * @throws Error when the values depend on a leaf that is in neither.
  */
 export function writeOnnx(
   outputs: readonly Value[],
   inputs: readonly Value[],
   external: ReadonlyMap<Value, StoredWeight>,
+  device: Device = "cpu",
 ): OnnxModel {
-  const model = new Model();
+  const model = new Model(device);
   const writer = new GraphWriter(model);
   const lowered = lower(outputs);
   const inputNames = inputs.map((value) => {
@@ -219,6 +239,7 @@ export function writeOnnx(
     inputs: inputNames,
     outputs: results.map(({ name }) => name),
     nodeCount: writer.nodeCount,
+    processorNodes: model.processorNodes,
     quantized: model.blocks.size > 0,
   };
 }

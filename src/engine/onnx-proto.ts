@@ -67,10 +67,12 @@ export function nodeProto(
   inputs: readonly string[],
   outputs: readonly string[],
   { domain, ...attrs }: OnnxAttributes = {},
+  name = "",
 ): Uint8Array {
   const w = new BinaryWriter();
   for (const name of inputs) text(w, 1, name);
   for (const name of outputs) text(w, 2, name);
+  text(w, 3, name);
   text(w, 4, type);
   for (const [name, value] of Object.entries(attrs)) message(w, 5, attribute(name, value));
   if (typeof domain === "string") text(w, 7, domain);

@@ -1,7 +1,7 @@
 import type * as Ort from "onnxruntime-common";
 import type { OnnxModel } from "./onnx-graph.js";
-import type { Session } from "./runtime.js";
-import { type DType, Tensor, type TensorData } from "./tensor.js";
+import type { CreateSessionOptions, Session } from "./runtime.js";
+import { type DeviceBuffer, type DType, Tensor, type TensorData } from "./tensor.js";
 
 const ortType = {
   f32: "float32",
@@ -27,6 +27,23 @@ export const commonOptions: Ort.InferenceSession.SessionOptions = {
   logSeverityLevel: 3,
 };
 
+/** Options that say where a model runs. What a provider does not know runs on the CPU. */
+export function providerOptions(
+  { processorNodes }: OnnxModel,
+  { device = "cpu", kept }: CreateSessionOptions,
+): Ort.InferenceSession.SessionOptions {
+  if (device === "cpu") return {};
+  if (device === "cuda") return { executionProviders: ["cuda"] };
+  // ONNX Runtime refuses empty lists.
+  return {
+    executionProviders: [
+      { name: "webgpu", ...(processorNodes.length > 0 ? { forceCpuNodeNames: processorNodes } : {}) },
+    ],
+    ...(kept.length > 0
+      ? { preferredOutputLocation: Object.fromEntries(kept.map((name) => [name, "gpu-buffer"])) }
+      : {}),
+  };
+}
 /**
  * A prepacked weight is a copy of it in every session; without, all sessions read the same pages. But products of blocks
  * are only fast when they are packed, and then the pages are let go of.
@@ -42,9 +59,16 @@ export function wrapSession(
   model: OnnxModel,
 ): Session {
   // `compile` lets no bf16 through.
-  const toOrt = ({ dtype, data, shape }: Tensor): Ort.Tensor =>
-    new ort.Tensor(ortType[dtype as keyof typeof ortType], data as Ort.Tensor.DataType, shape);
+  const toOrt = (tensor: Tensor): Ort.Tensor =>
+    (tensor.deviceBuffer as Ort.Tensor | undefined) ??
+    new ort.Tensor(
+      ortType[tensor.dtype as keyof typeof ortType],
+      tensor.data as Ort.Tensor.DataType,
+      tensor.shape,
+    );
   const fromOrt = (tensor: Ort.Tensor): Tensor => {
+    if (tensor.location === "gpu-buffer")
+      return new Tensor(dtypeOf.get(tensor.type)!, tensor.dims, tensor satisfies DeviceBuffer);
     const { buffer, byteOffset, length } = tensor.data as TensorData;
     // Engines that know Float16Array get one: the same bits.
     const data = tensor.type === "float16" ? new Uint16Array(buffer, byteOffset, length) : tensor.data;

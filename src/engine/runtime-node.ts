@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import type { ExternalData } from "./onnx-proto.js";
-import { commonOptions, packing, wrapSession } from "./ort-session.js";
+import { commonOptions, packing, providerOptions, wrapSession } from "./ort-session.js";
 import type { Runtime, WeightStorage } from "./runtime.js";
 
 const weightsFile = "weights.bin";
@@ -67,13 +67,17 @@ class FileStorage implements WeightStorage {
 
 let models = 0;
 
-/** ONNX Runtime for Node, on the CPU. */
+// What goes wrong is thrown; that it is also printed is of no use.
+ort.env.logLevel = "fatal";
+
+/** ONNX Runtime for Node. */
 export const runtime: Runtime = {
   createStorage: () => FileStorage.create(),
 
-  async createSession(model, storage, { threads, profile }) {
+  async createSession(model, storage, { threads, profile, ...where }) {
     const options: ort.InferenceSession.SessionOptions = {
       ...commonOptions,
+      ...providerOptions(model, where),
       ...packing(model),
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),

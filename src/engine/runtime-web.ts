@@ -1,6 +1,6 @@
 import * as ort from "onnxruntime-web";
 import type { ExternalData } from "./onnx-proto.js";
-import { commonOptions, packing, wrapSession } from "./ort-session.js";
+import { commonOptions, packing, providerOptions, wrapSession } from "./ort-session.js";
 import type { Runtime, WeightStorage } from "./runtime.js";
 
 /** Weights in memory, one buffer each. */
@@ -25,11 +25,12 @@ class BufferStorage implements WeightStorage {
 export const runtime: Runtime = {
   createStorage: async () => new BufferStorage(),
 
-  async createSession(model, storage, { threads }) {
+  async createSession(model, storage, { threads, ...where }) {
     if (threads !== undefined) ort.env.wasm.numThreads = threads;
     const buffers = storage instanceof BufferStorage ? storage.buffers : [];
     const session = await ort.InferenceSession.create(model.bytes, {
       ...commonOptions,
+      ...providerOptions(model, where),
       ...packing(model),
       externalData: buffers.map((data, i) => ({ path: `weight-${i}`, data })),
     });

@@ -13,16 +13,35 @@ export interface Runtime {
   createSession(
     model: OnnxModel,
     storage: WeightStorage | undefined,
-    options: SessionOptions,
+    options: CreateSessionOptions,
   ): Promise<Session>;
 }
 
+/** All devices. */
+export const devices = ["cpu", "webgpu", "cuda"] as const;
+/**
+ * Where graphs run: the processor, or a GPU by WebGPU (through Vulkan, Metal or Direct3D 12; in a browser too) or by
+ * CUDA (NVIDIA, Node only).
+ */
+export type Device = (typeof devices)[number];
+
 /** How a session runs. */
 export interface SessionOptions {
+  /** By default the processor. */
+  readonly device?: Device;
   /** Threads of one op; by default one for each core. */
   readonly threads?: number;
   /** Writes ONNX Runtime's profile (a Chrome trace) to files that begin with this. Node only. */
   readonly profile?: string;
+}
+
+/** What a runtime is told beside a model. */
+export interface CreateSessionOptions extends SessionOptions {
+  /**
+   * Names of outputs that stay in the memory of a WebGPU device, to be inputs of a next run. Elsewhere they are tensors
+   * like all others.
+   */
+  readonly kept: readonly string[];
 }
 
 /** A model that is ready to run. */

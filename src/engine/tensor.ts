@@ -43,29 +43,48 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);
 }
 
+/** Elements in the memory of a device, which only sessions on that device can read. */
+export interface DeviceBuffer {
+  /** Number of elements. */
+  readonly size: number;
+  /** Hands the memory back. */
+  dispose(): void;
+}
+
 /**
- * A dense array in host memory, row-major. It owns its data until {@link Tensor.dispose}; using it after that is an
+ * A dense array, row-major, in host memory unless a session left it on its device. It owns its data until {@link Tensor.dispose}; using it after that is an
  * error, so a buffer that was handed back is never read by mistake.
  */
 export class Tensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  #data: TensorData | null;
+  #data: TensorData | DeviceBuffer | null;
 
   /** @throws RangeError when the data's length is not the product of the shape. */
-  constructor(dtype: DType, shape: readonly number[], data: TensorData) {
-    if (data.length !== sizeOf(shape)) {
-      throw new RangeError(
-        `Tensor: shape [${shape}] needs ${sizeOf(shape)} elements, the data has ${data.length}`,
-      );
+  constructor(dtype: DType, shape: readonly number[], data: TensorData | DeviceBuffer) {
+    const given = ArrayBuffer.isView(data) ? data.length : data.size;
+    if (given !== sizeOf(shape)) {
+      throw new RangeError(`Tensor: shape [${shape}] needs ${sizeOf(shape)} elements, the data has ${given}`);
     }
     this.dtype = dtype;
     this.shape = [...shape];
     this.#data = data;
   }
 
-  /** The elements. */
+  /** The elements. @throws Error when they lie on a device. */
   get data(): TensorData {
+    const data = this.#held;
+    if (ArrayBuffer.isView(data)) return data;
+    throw new Error(`Tensor [${this.shape}]: lies on the device, where only a session reads it`);
+  }
+
+  /** @internal The elements where they lie on a device. */
+  get deviceBuffer(): DeviceBuffer | undefined {
+    const data = this.#held;
+    return ArrayBuffer.isView(data) ? undefined : data;
+  }
+
+  get #held(): TensorData | DeviceBuffer {
     if (this.#data === null) throw new Error(`Tensor [${this.shape}]: used after dispose()`);
     return this.#data;
   }
@@ -103,6 +122,7 @@ export class Tensor {
 
   /** Lets go of the data. Safe to call twice. */
   dispose(): void {
+    if (this.#data !== null && !ArrayBuffer.isView(this.#data)) this.#data.dispose();
     this.#data = null;
   }
 

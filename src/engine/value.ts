@@ -38,6 +38,8 @@ export interface GradientContext<A> {
 export interface Emitter {
   /** A node that reads a weight stored in blocks by its name gets it as f32. */
   node(type: string, inputs: readonly string[], outputs: readonly string[], attrs?: OnnxAttributes): void;
+  /** The same for a node that runs on the processor, whatever the device. */
+  processorNode(type: string, inputs: readonly string[], outputs: readonly string[]): void;
   /** The name of a constant with this content. */
   constant(tensor: Tensor): string;
   /** The name of an initializer whose data lies in a file beside the model. */

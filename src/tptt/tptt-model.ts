@@ -1,4 +1,4 @@
-import type { Parameter, Params, Tensor } from "../engine/index.js";
+import { type Device, type Parameter, type Params, requireDevice, type Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
 import type { Tokenizer } from "../io/tokenizer.js";
@@ -61,6 +61,7 @@ export class TpttModel {
     tokenizer,
     eosTokenIds = [],
     trainableParameters = [],
+    device = "cpu",
   }: TpttModelParts) {
     this.baseConfig = baseConfig;
     this.tokenizer = tokenizer;
@@ -78,7 +79,7 @@ export class TpttModel {
       modelTask,
       ...(lora ? { loraConfig: { targetModules: lora.targetModules } } : {}),
     });
-    this.#parts = { base, wrapped, lora: lora?.layers ?? [], linearCache, frozen };
+    this.#parts = { base, wrapped, lora: lora?.layers ?? [], linearCache, frozen, device };
     this.#runner = new TitanRunner(this.#parts, this.config);
     this.#magWeights = new MagWeights(wrapped.length, config.magWeight, config.magMode === "dynamic");
     this.trainable = [...new Set([...base.namedParameters()].map(([, p]) => p))].filter((p) => p.trainable);
@@ -94,11 +95,12 @@ export class TpttModel {
    */
   static async fromPretrained(
     path: string,
-    { seed = 0, ...options }: FromPretrainedOptions = {},
+    { seed = 0, device = "cpu", ...options }: FromPretrainedOptions = {},
   ): Promise<TpttModel> {
+    await requireDevice(device);
     const { parts, trained } = await openTitan(path, options);
     try {
-      const model = new TpttModel(parts);
+      const model = new TpttModel({ ...parts, device });
       await (trained === undefined ? model.initializeParams(seed) : model.loadParams(trained));
       return model;
     } catch (error) {
@@ -120,6 +122,11 @@ export class TpttModel {
   async loadParams(path: string): Promise<void> {
     if (this.trainable.length === 0) return;
     this.params = Object.fromEntries(await loadTpttSafetensors(path, this.trainable));
+  }
+
+  /** Where the graphs run. */
+  get device(): Device {
+    return this.#parts.device;
   }
 
   /** The transformer inside, its attention layers wrapped. */

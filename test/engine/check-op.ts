@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import {
   compile,
   constant,
+  type Device,
   type DType,
   sizeOf,
   Tensor,
@@ -105,7 +106,7 @@ interface Run {
 }
 
 /** Compiles a function together with the gradient of a weighted sum of its real outputs. */
-async function differentiated({ inputs, apply }: OpCase, dtype: "f32" | "f64") {
+async function differentiated({ inputs, apply }: OpCase, dtype: "f32" | "f64", device: Device = "cpu") {
   const weights: (Float64Array | undefined)[] = [];
   const executable = await compile(
     ({ x }: { x: Value[] }) => {
@@ -125,7 +126,11 @@ async function differentiated({ inputs, apply }: OpCase, dtype: "f32" | "f64") {
       const grads = vjp(weighted, seeds, wrt).map((g, i) => g ?? zeros(dtype, wrt[i]!.shape));
       return { outputs, grads };
     },
-    { inputs: { x: inputs.map(({ dtype: own, shape }) => ({ dtype: own ?? dtype, shape })) }, threads: 1 },
+    {
+      inputs: { x: inputs.map(({ dtype: own, shape }) => ({ dtype: own ?? dtype, shape })) },
+      threads: 1,
+      device,
+    },
   );
   return {
     async run(samples: readonly Sample[]): Promise<Run> {
@@ -183,4 +188,18 @@ export async function checkOp(opCase: OpCase): Promise<boolean> {
   await single.release();
   await double?.release();
   return differentiable.length > 0 && f32.outputs.some((output) => output.dtype === "f32");
+}
+
+/** Checks a function and its gradient in f32 on a device against the processor. */
+export async function checkOpOn(device: Device, opCase: OpCase): Promise<void> {
+  const [expected, given] = await Promise.all(
+    (["cpu", device] as const).map(async (where) => {
+      const executable = await differentiated(opCase, "f32", where);
+      const { outputs, grads } = await executable.run(opCase.inputs);
+      await executable.release();
+      return [...outputs, ...grads];
+    }),
+  );
+  for (const [i, tensor] of given!.entries())
+    expect(tensor).toBeCloseToTensor(expected![i]!, { rtol: 2e-5, atol: 2e-5 });
 }

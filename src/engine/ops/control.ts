@@ -12,7 +12,7 @@ import {
   substitute,
   type Value,
 } from "../value.js";
-import { add, where } from "./elementwise.js";
+import { add, less, where } from "./elementwise.js";
 import { gather } from "./indexing.js";
 import { reshape, zeros } from "./shape.js";
 
@@ -125,20 +125,13 @@ export const customGradientOp: Op = defineOp<CustomGradient>({
   ],
 });
 
-export const isNaNOp: Op = defineOp({
-  name: "isNaN",
-  infer: ([x]) => ({ dtype: "bool", shape: x!.shape }),
-  onnx: "IsNaN",
-  grad: "none",
-});
-
 /**
  * x as it is, but not before `signal`: what is computed from it is told apart from what is computed from x. ONNX Runtime
  * merges equal computations, but where(condition, x, x) is one thing that it does not undo.
  */
 export function after(x: Value, signal: Value): Value {
   const first = gather(reshape(signal, [-1]), constant(Tensor.int64([], [0])));
-  return where(call(isNaNOp, [first]), x, x);
+  return where(less(first, first), x, x);
 }
 
 interface Checkpoint {

@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import type { FrozenWeights } from "../../engine/index.js";
+import type { Device, FrozenWeights } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import type { JsonObject } from "../../io/json-file.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
@@ -13,6 +13,8 @@ import { locateBase, openBaseModel, readTitanConfig } from "./titan-folder.js";
 export interface FromPretrainedOptions extends TpttConfigOptions {
   /** Seed of the first LoRA weights; default 0. */
   readonly seed?: number;
+  /** Where the model's graphs run; default cpu. */
+  readonly device?: Device;
   /**
    * Parts of the names of base parameters that are trained themselves, from their pretrained values: full fine-tuning,
    * in place of LoRA. None by default.
@@ -34,6 +36,8 @@ export interface TpttModelParts {
   readonly eosTokenIds?: readonly number[];
   /** Parts of the names of base parameters that are trained themselves; none by default. */
   readonly trainableParameters?: readonly string[];
+  /** Where the model's graphs run; default cpu. */
+  readonly device?: Device;
 }
 
 /** A titan on disk, opened. */

@@ -1,6 +1,6 @@
 import { type Params, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
-import { LCache } from "../memory/lcache.js";
+import { LCache, type LinearState } from "../memory/lcache.js";
 import { compileDecoding, type DecodingShape, pastTypes } from "./decoding-graph.js";
 import type { GraphCache } from "./graph-cache.js";
 import { Rings, ringCapacity } from "./key-value-rings.js";
@@ -119,11 +119,19 @@ export class Decoder {
       params,
     });
     this.#rings.write(keyValues, rows, this.#seen);
-    if (mode !== "off")
-      for (const [layer, state] of Object.entries(linear)) this.#memories.update(Number(layer), state);
+    if (mode !== "off") this.#remember(linear);
     for (const [i, row] of rows.entries()) this.#seen[i]! += row.length;
     const vocab = logits.shape[1]!;
     return rows.map((_, i) => logits.f32.subarray(i * vocab, (i + 1) * vocab));
+  }
+
+  /** Puts new memories in the place of the old, whose room on the device is handed back. */
+  #remember(memories: Readonly<Record<string, LinearState<Tensor>>>): void {
+    for (const [layer, state] of Object.entries(memories)) {
+      const old = this.#memories.get(Number(layer));
+      this.#memories.update(Number(layer), state);
+      for (const part of Object.keys(state) as (keyof LinearState)[]) old?.[part]?.dispose();
+    }
   }
 
   #shape(length: number): DecodingShape {

@@ -64,7 +64,7 @@ interface DecodingInputs {
 
 /**
  * Compiles one call of decoding: new tokens after what came before, to the logits at each row's last real token,
- * [B, vocab], the keys and values to be cached, and the new memories.
+ * [B, vocab], the keys and values to be cached, and the new memories, which stay on the device if it can keep them.
  */
 export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
   const { batch, length, mode } = shape;
@@ -92,5 +92,5 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
     mu: muType(parts),
     past: pastTypes(parts, shape),
   };
-  return compile(decode, { inputs, frozen: parts.frozen });
+  return compile(decode, { inputs, frozen: parts.frozen, device: parts.device, keep: ["linear"] });
 }

@@ -31,6 +31,7 @@ export function compileEncoding(parts: TitanParts, shape: EncodingShape) {
         mu: muType(parts),
       },
       frozen: parts.frozen,
+      device: parts.device,
     },
   );
 }

@@ -84,7 +84,11 @@ function lossSum(parts: TitanParts, hidden: Value, labels: Value): Value {
 export function compileLogits(parts: TitanParts, shape: SequenceShape) {
   const logits = (inputs: SequenceInputs) =>
     asLanguageModel(parts.base).logits(hiddenStates(parts, shape, inputs.inputIds, inputs));
-  return compile(logits, { inputs: sequenceInputs(parts, shape), frozen: parts.frozen });
+  return compile(logits, {
+    inputs: sequenceInputs(parts, shape),
+    frozen: parts.frozen,
+    device: parts.device,
+  });
 }
 
 /** Compiles the sum of a batch's losses. */
@@ -95,6 +99,7 @@ export function compileLoss(parts: TitanParts, shape: SequenceShape) {
     {
       inputs: { ...sequenceInputs(parts, shape), labels: int64(shape.batch, shape.length) },
       frozen: parts.frozen,
+      device: parts.device,
     },
   );
 }
@@ -108,7 +113,7 @@ export interface TrainingShape extends SequenceShape {
 /** Compiles the sum of a batch's losses, with its gradient by parameter name. */
 export function compileLossAndGrad(parts: TitanParts, shape: TrainingShape) {
   const { fn, inputs } = lossAndGrad(parts, shape);
-  return compile(fn, { inputs, frozen: parts.frozen });
+  return compile(fn, { inputs, frozen: parts.frozen, device: parts.device });
 }
 
 /** About what a run of {@link compileLossAndGrad}'s graph takes beside the weights, in bytes. */

@@ -1,4 +1,12 @@
-import { type FrozenWeights, mul, reshape, split, type TypeInfo, type Value } from "../../engine/index.js";
+import {
+  type Device,
+  type FrozenWeights,
+  mul,
+  reshape,
+  split,
+  type TypeInfo,
+  type Value,
+} from "../../engine/index.js";
 import type { Backbone } from "../../models/backbone.js";
 import type { Attention } from "../../nn/attention.js";
 import type { LoraLinear } from "../../nn/lora.js";
@@ -15,6 +23,8 @@ export interface TitanParts {
   readonly lora: readonly LoraLinear[];
   readonly linearCache: LCache;
   readonly frozen: FrozenWeights;
+  /** Where the graphs run. */
+  readonly device: Device;
 }
 
 /** The type of mu as an input of a graph: one share for each titanized layer. */

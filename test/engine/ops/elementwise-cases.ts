@@ -25,8 +25,6 @@ import {
   type Value,
   where,
 } from "../../../src/engine/index.js";
-import { call } from "../../../src/engine/op.js";
-import { isNaNOp } from "../../../src/engine/ops/control.js";
 import { given, integers, type OpCase, positive, real, type Sample } from "../check-op.js";
 
 type Unary = (x: Value) => Value;
@@ -153,9 +151,4 @@ export const elementwiseCases: Readonly<Record<string, readonly OpCase[]>> = {
       bool,
     ),
   ],
-  isNaN: unary(
-    (x) => call(isNaNOp, [x]),
-    (x) => +Number.isNaN(x),
-    () => given([3], [0, Number.NaN, 1]),
-  ),
 };

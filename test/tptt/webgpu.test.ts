@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { Tensor } from "../../src/engine/index.js";
+import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
+import { trainingArguments } from "../../src/train/arguments.js";
+import { Learner } from "../../src/train/learner.js";
+import { describeOnWebgpu } from "../webgpu-driver.js";
+import { openTitan, randomIds, randomizeParams, rows } from "./titan.js";
+
+/** The driver is slow: most of the time is the making of shaders. */
+const timeout = 240_000;
+
+/** The losses of some steps, each on the same batch. */
+async function losses(name: string, options: FromPretrainedOptions): Promise<number[]> {
+  const model = await openTitan(name, options);
+  const learner = await Learner.create(model, trainingArguments({ gradient_checkpointing: true }));
+  const inputIds = rows([randomIds(40), randomIds(40, 1)]);
+  const batch = {
+    inputIds,
+    labels: inputIds,
+    targets: 78,
+    attentionMask: Tensor.int64([2, 40], Array(80).fill(1)),
+  };
+  const found: number[] = [];
+  for (let step = 0; step < 3; step++) found.push((await learner.step([batch], 0.02)).loss);
+  await learner.release();
+  return found;
+}
+
+/** The logits after a prompt and after each of the tokens that follow. */
+async function decoded(name: string, options: FromPretrainedOptions): Promise<number[]> {
+  const model = await openTitan(name, options);
+  randomizeParams(model);
+  const decoder = model.decoder();
+  const ids = randomIds(14);
+  const logits: number[] = [];
+  for (const tokens of [ids.slice(0, 11), ...ids.slice(11).map((id) => [id])])
+    logits.push(...(await decoder.read([tokens]))[0]!);
+  return logits;
+}
+
+const titans: [string, FromPretrainedOptions][] = [
+  ["llama-gqa", { operatorMode: "delta_rule", maxChunkSize: 16, loraConfig: { r: 2 } }],
+  ["gemma3", { operatorMode: "delta_product", magMode: "dynamic", loraConfig: { r: 2 } }],
+];
+
+describeOnWebgpu("on the WebGPU provider", () => {
+  test.each(titans)(
+    "%s, %j, learns as on the processor",
+    async (name, options) => {
+      const expected = await losses(name, { ...options, device: "cpu" });
+      expect(expected[2]).toBeLessThan(expected[0]!);
+      const found = await losses(name, { ...options, device: "webgpu" });
+      expect(found).toBeCloseToTensor(expected, { rtol: 1e-5 });
+    },
+    timeout,
+  );
+
+  test.each(titans)(
+    "%s, %j, decodes as on the processor",
+    async (name, options) => {
+      const expected = await decoded(name, { ...options, device: "cpu" });
+      const found = await decoded(name, { ...options, device: "webgpu" });
+      expect(found).toBeCloseToTensor(expected, { rtol: 1e-4, atol: 1e-4 });
+    },
+    timeout,
+  );
+});
