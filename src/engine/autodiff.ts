@@ -1,7 +1,7 @@
 import { add } from "./ops/elementwise.js";
 import { sum } from "./ops/reduce.js";
 import { reshape, zeros } from "./ops/shape.js";
-import { input, nodesOf, oldest, Parameter, scalar, substitute, Value } from "./value.js";
+import { input, nodesOf, oldest, Parameter, scalar, substitute, Value, withScope } from "./value.js";
 
 /** Sums a gradient over the axes along which its value was broadcast. */
 function unbroadcast(g: Value, shape: readonly number[]): Value {
@@ -40,12 +40,15 @@ export function vjp(
     if (op.grad === "none" || !results.some((value) => gradients.has(value))) continue;
     const needs = inputs.map((value) => needed.has(value));
     if (!needs.includes(true)) continue;
-    const flowing = results.map((value) => gradients.get(value) ?? zeros(value.dtype, value.shape));
-    const inputGradients = op.grad({ inputs, outputs: results, attrs, grads: flowing, needs });
-    for (const [i, value] of inputs.entries()) {
-      const g = inputGradients[i];
-      if (needs[i] && g) accumulate(value, unbroadcast(g, value.shape));
-    }
+    const { grad } = op;
+    withScope(node.scope, () => {
+      const flowing = results.map((value) => gradients.get(value) ?? zeros(value.dtype, value.shape));
+      const inputGradients = grad({ inputs, outputs: results, attrs, grads: flowing, needs });
+      for (const [i, value] of inputs.entries()) {
+        const g = inputGradients[i];
+        if (needs[i] && g) accumulate(value, unbroadcast(g, value.shape));
+      }
+    });
   }
   return wrt.map((value) => gradients.get(value));
 }

@@ -1,6 +1,15 @@
 import { checkpointOp, customGradientOp } from "./ops/control.js";
 import type { Tensor } from "./tensor.js";
-import { apply, type Body, constantOp, constantTensor, type Node, nodesOf, type Value } from "./value.js";
+import {
+  apply,
+  type Body,
+  constantOp,
+  constantTensor,
+  type Node,
+  nodesOf,
+  type Value,
+  withScope,
+} from "./value.js";
 
 /** What makes constants equal: their bytes while they are small, else which tensor it is. */
 export function constantKey(tensor: Tensor): string | Tensor {
@@ -50,7 +59,8 @@ export function lower(outputs: readonly Value[]): Value[] {
           const key = keyOf(node, inputs);
           if (!known.has(key)) {
             const same = inputs.every((value, i) => value === node.inputs[i]);
-            known.set(key, same ? node.outputs : apply(node.op, inputs, node.attrs));
+            const again = () => withScope(node.scope, () => apply(node.op, inputs, node.attrs));
+            known.set(key, same ? node.outputs : again());
           }
           results = known.get(key)!;
         }

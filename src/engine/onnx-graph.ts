@@ -66,6 +66,8 @@ class GraphWriter implements Emitter {
   readonly #nodes: Uint8Array[] = [];
   readonly #initializers: Uint8Array[] = [];
   #used = new Set<Value>();
+  /** What the nodes are called after. */
+  #scope = "";
 
   constructor(model: Model) {
     this.#model = model;
@@ -134,6 +136,7 @@ class GraphWriter implements Emitter {
         this.bind(node.outputs[0]!, this.constant(constantTensor(node.outputs[0]!)));
         continue;
       }
+      this.#scope = node.scope;
       const inputs = node.inputs.map((value) => this.#nameOf.get(value)!);
       const outputs = node.outputs.map((value) => this.#bindFresh(value));
       const emit = (this.#model.device === "webgpu" && webgpuEmit(node)) || node.op.emit;
@@ -176,9 +179,9 @@ class GraphWriter implements Emitter {
     return plain;
   }
 
-  /** Values' names are unique, so nodes' are too. */
+  /** It tells a profile where the node belongs. Values' names are unique, so nodes' are too. */
   #nodeName(outputs: readonly string[]): string {
-    return outputs[0]!;
+    return `${this.#scope}#${outputs[0]}`;
   }
 
   #bindFresh(value: Value): string {
@@ -194,10 +197,10 @@ export interface OnnxModel {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly nodeCount: number;
-  /** The names of nodes that run on the processor, whatever the device. */
-  readonly processorNodes: readonly string[];
   /** Whether it reads weights in blocks. */
   readonly quantized: boolean;
+  /** The names of nodes that run on the processor, whatever the device. */
+  readonly processorNodes: readonly string[];
 }
 
 /** Where a weight lies: as it is, or in blocks. */
@@ -239,7 +242,7 @@ export function writeOnnx(
     inputs: inputNames,
     outputs: results.map(({ name }) => name),
     nodeCount: writer.nodeCount,
-    processorNodes: model.processorNodes,
     quantized: model.blocks.size > 0,
+    processorNodes: model.processorNodes,
   };
 }

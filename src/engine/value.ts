@@ -21,6 +21,8 @@ export interface Node {
   readonly inputs: readonly Value[];
   readonly attrs: object;
   readonly outputs: readonly Value[];
+  /** Where it was made, such as `layers.3/memory`; see {@link scoped}. */
+  readonly scope: string;
 }
 
 /** What the gradient rule of an op is given. */
@@ -82,6 +84,21 @@ export interface Op {
 }
 
 let nextId = 0;
+let scope = "";
+
+/** Names the part of a model whose nodes a function makes, inside of the part that is named already: profiles tell it. */
+export const scoped = <T>(name: string, fn: () => T): T => withScope(scope ? `${scope}/${name}` : name, fn);
+
+/** Runs a function whose nodes belong to the same part of the model as those of `name`. */
+export function withScope<T>(name: string, fn: () => T): T {
+  const outer = scope;
+  scope = name;
+  try {
+    return fn();
+  } finally {
+    scope = outer;
+  }
+}
 
 /** A symbolic array: one output of an op that was applied. Immutable, and only a description; `compile` runs it. */
 export class Value implements TypeInfo {
@@ -113,7 +130,7 @@ export class Value implements TypeInfo {
 /** Applies an op; the types of the outputs come from its shape rule. */
 export function apply(op: Op, inputs: readonly Value[], attrs: object): readonly Value[] {
   const outputs: Value[] = [];
-  const node: Node = { id: nextId++, op, inputs, attrs, outputs };
+  const node: Node = { id: nextId++, op, inputs, attrs, outputs, scope };
   for (const [index, type] of op.infer(inputs, attrs).entries()) outputs.push(new Value(node, index, type));
   return outputs;
 }
@@ -167,7 +184,7 @@ export class Parameter extends Value {
 
   constructor(dtype: DType, shape: readonly number[]) {
     const outputs: Value[] = [];
-    super({ id: nextId++, op: parameterOp, inputs: [], attrs: {}, outputs }, 0, { dtype, shape });
+    super({ id: nextId++, op: parameterOp, inputs: [], attrs: {}, outputs, scope: "" }, 0, { dtype, shape });
     outputs.push(this);
   }
 }
@@ -201,11 +218,8 @@ export function substitute(values: readonly Value[], replacements: ReadonlyMap<V
   const changed = new Map(replacements);
   for (const node of nodesOf(values, oldest(replacements.keys()))) {
     if (!node.inputs.some((value) => changed.has(value))) continue;
-    const outputs = apply(
-      node.op,
-      node.inputs.map((value) => changed.get(value) ?? value),
-      node.attrs,
-    );
+    const inputs = node.inputs.map((value) => changed.get(value) ?? value);
+    const outputs = withScope(node.scope, () => apply(node.op, inputs, node.attrs));
     for (const [i, output] of node.outputs.entries())
       if (!changed.has(output)) changed.set(output, outputs[i]!);
   }

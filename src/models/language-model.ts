@@ -1,4 +1,4 @@
-import { matmul, type Parameter, reshape, type Value } from "../engine/index.js";
+import { matmul, type Parameter, reshape, scoped, type Value } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import { Backbone, type BackboneConfig } from "./backbone.js";
 
@@ -32,7 +32,9 @@ export abstract class LanguageModel extends Backbone {
 
   /** Hidden states [.., hidden] to logits [.., vocab]. */
   logits(hidden: Value): Value {
-    const rows = matmul(reshape(hidden, [-1, hidden.shape.at(-1)!]), this.head, { transB: true });
-    return reshape(rows, hidden.shape.with(-1, this.config.vocabSize));
+    return scoped("head", () => {
+      const rows = matmul(reshape(hidden, [-1, hidden.shape.at(-1)!]), this.head, { transB: true });
+      return reshape(rows, hidden.shape.with(-1, this.config.vocabSize));
+    });
   }
 }

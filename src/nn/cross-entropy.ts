@@ -15,6 +15,7 @@ import {
   type Parameter,
   reshape,
   scan,
+  scoped,
   softmax,
   split,
   sub,
@@ -46,7 +47,9 @@ interface Slice {
 export function crossEntropySum(x: Value, head: Parameter, labels: Value): Value {
   const slices = Math.ceil(x.shape[0]! / sliceRows);
   const padded = padRows({ x, labels }, slices);
-  return head.trainable ? trainableHead(padded, head, slices) : frozenHead(padded, head, slices);
+  return scoped("head", () =>
+    head.trainable ? trainableHead(padded, head, slices) : frozenHead(padded, head, slices),
+  );
 }
 
 /** The same with rows that do not count, so that all slices are of one size. */

@@ -1,4 +1,4 @@
-import { mul, type Value } from "../engine/index.js";
+import { mul, scoped, type Value } from "../engine/index.js";
 import { Linear } from "./layers.js";
 import { Module } from "./module.js";
 
@@ -27,6 +27,8 @@ export class GatedMlp extends Module {
 
   /** [.., hidden] -> [.., hidden] */
   forward(x: Value): Value {
-    return this.down_proj.forward(mul(this.#activation(this.gate_proj.forward(x)), this.up_proj.forward(x)));
+    return scoped("mlp", () =>
+      this.down_proj.forward(mul(this.#activation(this.gate_proj.forward(x)), this.up_proj.forward(x))),
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { add, mean, mul, sqrt, type Value } from "../../engine/index.js";
+import { add, mean, mul, scoped, sqrt, type Value } from "../../engine/index.js";
 import { Attention, type Projections } from "../../nn/attention.js";
 import type { ForwardContext } from "../../nn/forward-context.js";
 import type { MagMode } from "../config/config.js";
@@ -124,10 +124,10 @@ export class LiZAttention extends Attention {
   override forward(x: Value, context: ForwardContext): Value {
     if (this.disableLinearAttn) return super.forward(x, context);
     const projections = this.project(x);
-    const memory = this.linearAttn.forward(projections, context);
+    const memory = scoped("memory", () => this.linearAttn.forward(projections, context));
     if (this.memory_gate.memoryOnly) return this.projectOut(memory);
     const mu = this.#gate(x, context);
-    const attention = this.attend(projections, context);
+    const attention = scoped("softmax", () => this.attend(projections, context));
     // One output projection serves both paths where mixing before it is the same.
     if (this.memory_gate.isLinear && !this.#baseScaleAttn)
       return this.projectOut(this.memory_gate.mix(attention, memory, mu));
