@@ -12,6 +12,7 @@ import {
   max,
   neg,
   reshape,
+  slice,
   sub,
   sum,
   Tensor,
@@ -134,6 +135,27 @@ export class ForwardContext {
     return this.memo(`bias ${window} ${past?.positions.node.id}`, () => this.#bias(window, past));
   }
 
+  /** The same for the tokens from..to of a causal pass without a past, over the keys up to `to`. */
+  biasOf(from: number, to: number, window: number): Value {
+    return this.memo(`bias ${window} of ${from}..${to}`, () => {
+      const positions = this.tokenPositions;
+      const own = reshape(slice(positions, 1, from, to), [-1, 1, to - from, 1]);
+      return bias(own, reshape(slice(positions, 1, 0, to), [-1, 1, 1, to]), { window, causal: true });
+    });
+  }
+
+  /** Positions of all tokens, int64 [B or 1, S]; -1 at padding. */
+  get tokenPositions(): Value {
+    const { positions, length } = this;
+    return (
+      positions ??
+      this.memo("positions", () => {
+        const indices = Array.from({ length }, (_, t) => t);
+        return constant(Tensor.int64([1, length], indices));
+      })
+    );
+  }
+
   #bias(window: number, past: PastKeyValues | undefined): Value {
     const { batch, length, positions, causal } = this;
     if (positions === undefined) {
@@ -145,12 +167,24 @@ export class ForwardContext {
     }
     const keys = past ? concat([past.positions, positions], 1) : positions;
     const own = reshape(positions, [batch, 1, length, 1]);
-    const key = reshape(keys, [batch, 1, 1, -1]);
-    const distance = sub(own, key);
-    let seen = greaterEqual(key, 0);
-    if (causal) seen = logicalAnd(seen, greaterEqual(distance, 0));
-    else if (Number.isFinite(window)) seen = logicalAnd(seen, less(neg(distance), window));
-    if (Number.isFinite(window)) seen = logicalAnd(seen, less(distance, window));
-    return where(seen, 0, hidden);
+    return bias(own, reshape(keys, [batch, 1, 1, -1]), { window, causal });
   }
+}
+
+/**
+ * What is added to attention scores: 0 where a token may see a key, -1e30 elsewhere.
+ *
+ * @param own int64 positions of the tokens. @param key those of the keys, broadcasting; -1 is seen by nobody.
+ */
+export function bias(
+  own: Value,
+  key: Value,
+  { window, causal }: { readonly window: number; readonly causal: boolean },
+): Value {
+  const distance = sub(own, key);
+  let seen = greaterEqual(key, 0);
+  if (causal) seen = logicalAnd(seen, greaterEqual(distance, 0));
+  else if (Number.isFinite(window)) seen = logicalAnd(seen, less(neg(distance), window));
+  if (Number.isFinite(window)) seen = logicalAnd(seen, less(distance, window));
+  return where(seen, 0, hidden);
 }
