@@ -30,6 +30,14 @@ export { fromF32, toF32 } from "./half.js";
 export * from "./ops/index.js";
 export { dequantize, fitsBlocks, packBlocks, type QuantizedMatrix, quantize } from "./quantized.js";
 export { type Device, devices, type SessionOptions } from "./runtime.js";
-export { arrayType, bytesPerElement, type DeviceBuffer, type DType, sizeOf, Tensor, type TensorData } from "./tensor.js";
+export {
+  arrayType,
+  bytesPerElement,
+  type DeviceBuffer,
+  type DType,
+  sizeOf,
+  Tensor,
+  type TensorData,
+} from "./tensor.js";
 export type { MapTree, Tree } from "./tree.js";
 export { constant, input, Parameter, parameter, scalar, scoped, type TypeInfo, Value } from "./value.js";
