@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { InputError } from "../errors.js";
+import { type Quantization, quantizations } from "../models/checkpoint.js";
 import { trainingOptions } from "../train/arguments.js";
 import { flag, flagOf, path } from "./options.js";
 
@@ -9,6 +10,13 @@ export const share = () =>
 
 /** A number of things, at least 1. */
 export const count = () => z.int("expected a whole number").positive("expected at least 1");
+
+/** How the base model's matrices are held. */
+export const quantize = (byDefault: Quantization) =>
+  z
+    .enum(quantizations)
+    .default(byDefault)
+    .describe("the base model's matrices: in f32, as the GGUF file has them, or rounded to 8 or 4 bits");
 
 /** Options that several commands have. */
 export const common = {

@@ -1,4 +1,5 @@
 import { InputError } from "../errors.js";
+import type { Quantization } from "../models/checkpoint.js";
 import { readSavedConfig } from "../tptt/files/open-titan.js";
 import { TpttModel } from "../tptt/tptt-model.js";
 import { flagOf } from "./options.js";
@@ -8,15 +9,19 @@ import { flagOf } from "./options.js";
  *
  * @throws InputError when one is given for a titan that learned it.
  */
-export async function loadModel(path: string, magWeight: number | undefined): Promise<TpttModel> {
+export async function loadModel(
+  path: string,
+  magWeight: number | undefined,
+  quantize: Quantization,
+): Promise<TpttModel> {
   const saved = await readSavedConfig(path);
   if (magWeight === undefined)
-    return TpttModel.fromPretrained(path, saved ? {} : { disableLinearAttn: true });
+    return TpttModel.fromPretrained(path, saved ? { quantize } : { quantize, disableLinearAttn: true });
   if (saved?.magMode === "dynamic") {
     throw new InputError(
       flagOf("mag_weight"),
       `is ${magWeight}, but ${path} has learned its mu; leave it out`,
     );
   }
-  return TpttModel.fromPretrained(path, { magWeight, disableLinearAttn: false });
+  return TpttModel.fromPretrained(path, { quantize, magWeight, disableLinearAttn: false });
 }

@@ -1,4 +1,5 @@
-import { halfToNumber } from "../engine/half.js";
+import { packBlocks, type QuantizedMatrix } from "../engine/quantized.js";
+import { halves, isSymmetric, readQuants, type SymmetricTypeName } from "./gguf-blocks.js";
 
 /** A storage type of GGUF tensors: how many weights make a block, and how many bytes a block has. */
 export interface GgmlType {
@@ -29,6 +30,10 @@ export const ggmlTypes = {
 /** Name of a storage type that can be read. */
 export type GgmlTypeName = keyof typeof ggmlTypes;
 
+/** Whether a storage type, of any file, packs weights in blocks. */
+export const isBlockType = (type: string): boolean =>
+  Object.hasOwn(ggmlTypes, type) && ggmlTypes[type as GgmlTypeName].block > 1;
+
 /** Decodes whole blocks: `b` holds `y.length / block` of them. */
 type Decoder = (b: Uint8Array, y: Float32Array) => void;
 
@@ -43,27 +48,45 @@ type Decoder = (b: Uint8Array, y: Float32Array) => void;
  * @throws RangeError when the lengths do not fit together.
  */
 export function dequantize(type: GgmlTypeName, bytes: Uint8Array, count: number): Float32Array<ArrayBuffer> {
-  const { block, bytes: blockBytes } = ggmlTypes[type];
-  if (count % block !== 0 || bytes.length !== (count / block) * blockBytes) {
-    throw new RangeError(
-      `dequantize ${type}: ${count} weights need ${(count / block) * blockBytes} bytes in whole blocks of ${block}, got ${bytes.length}`,
-    );
-  }
+  requireWhole(type, bytes, count);
   const y = new Float32Array(count);
-  decoders[type](bytes, y);
+  if (isSymmetric(type)) {
+    const { blockSize, quants, scales } = readQuants(type, bytes, count);
+    for (let i = 0; i < count; i++) y[i] = scales[Math.floor(i / blockSize)]! * quants[i]!;
+  } else decoders[type](bytes, y);
   return y;
 }
 
-let halfTable: Float32Array | undefined;
+/**
+ * A matrix as it is stored, when its type has no offsets.
+ *
+ * @returns undefined for another type.
+ */
+export function readBlocks(
+  type: GgmlTypeName,
+  bytes: Uint8Array,
+  shape: readonly [number, number],
+): QuantizedMatrix | undefined {
+  if (!isSymmetric(type)) return undefined;
+  const count = shape[0] * shape[1];
+  requireWhole(type, bytes, count);
+  const { bits, blockSize, quants, scales } = readQuants(type, bytes, count);
+  return packBlocks({ shape, bits, blockSize }, quants, scales);
+}
 
-function halves(): Float32Array {
-  halfTable ??= Float32Array.from({ length: 65536 }, (_, h) => halfToNumber(h));
-  return halfTable;
+function requireWhole(type: GgmlTypeName, bytes: Uint8Array, count: number): void {
+  const { block, bytes: blockBytes } = ggmlTypes[type];
+  if (count % block !== 0 || bytes.length !== (count / block) * blockBytes) {
+    throw new RangeError(
+      `${type}: ${count} weights need ${(count / block) * blockBytes} bytes in whole blocks of ${block}, got ${bytes.length}`,
+    );
+  }
 }
 
 // Layouts below: dequantize_row_* of ggml-quants.c. `o` walks over bytes, `i` over weights.
 
-const decoders: Record<GgmlTypeName, Decoder> = {
+/** The types that have no whole numbers, or offsets beside them. */
+const decoders: Record<Exclude<GgmlTypeName, SymmetricTypeName>, Decoder> = {
   F32: (b, y) => {
     new Uint8Array(y.buffer).set(b);
   },
@@ -76,18 +99,6 @@ const decoders: Record<GgmlTypeName, Decoder> = {
   BF16: (b, y) => {
     const bits = new Uint32Array(y.buffer);
     for (let i = 0; i < bits.length; i++) bits[i] = (b[2 * i]! << 16) | (b[2 * i + 1]! << 24);
-  },
-
-  Q4_0: (b, y) => {
-    const half = halves();
-    for (let o = 0, i = 0; i < y.length; o += 18, i += 32) {
-      const d = half[b[o]! | (b[o + 1]! << 8)]!;
-      for (let j = 0; j < 16; j++) {
-        const q = b[o + 2 + j]!;
-        y[i + j] = d * ((q & 15) - 8);
-        y[i + j + 16] = d * ((q >> 4) - 8);
-      }
-    }
   },
 
   Q4_1: (b, y) => {
@@ -103,19 +114,6 @@ const decoders: Record<GgmlTypeName, Decoder> = {
     }
   },
 
-  Q5_0: (b, y) => {
-    const half = halves();
-    for (let o = 0, i = 0; i < y.length; o += 22, i += 32) {
-      const d = half[b[o]! | (b[o + 1]! << 8)]!;
-      const high = b[o + 2]! | (b[o + 3]! << 8) | (b[o + 4]! << 16) | (b[o + 5]! << 24);
-      for (let j = 0; j < 16; j++) {
-        const q = b[o + 6 + j]!;
-        y[i + j] = d * (((q & 15) | (((high >>> j) & 1) << 4)) - 16);
-        y[i + j + 16] = d * (((q >> 4) | (((high >>> (j + 16)) & 1) << 4)) - 16);
-      }
-    }
-  },
-
   Q5_1: (b, y) => {
     const half = halves();
     for (let o = 0, i = 0; i < y.length; o += 24, i += 32) {
@@ -127,15 +125,6 @@ const decoders: Record<GgmlTypeName, Decoder> = {
         y[i + j] = d * ((q & 15) | (((high >>> j) & 1) << 4)) + m;
         y[i + j + 16] = d * ((q >> 4) | (((high >>> (j + 16)) & 1) << 4)) + m;
       }
-    }
-  },
-
-  Q8_0: (b, y) => {
-    const half = halves();
-    const signed = new Int8Array(b.buffer, b.byteOffset, b.length);
-    for (let o = 0, i = 0; i < y.length; o += 34, i += 32) {
-      const d = half[b[o]! | (b[o + 1]! << 8)]!;
-      for (let j = 0; j < 32; j++) y[i + j] = d * signed[o + 2 + j]!;
     }
   },
 
@@ -219,34 +208,6 @@ const decoders: Record<GgmlTypeName, Decoder> = {
           const high = b[o + 16 + l]! >> (2 * pair);
           y[out + l] = d1 * ((byte & 15) | ((high & 1) << 4)) - m1;
           y[out + l + 32] = d2 * ((byte >> 4) | ((high & 2) << 3)) - m2;
-        }
-      }
-    }
-  },
-
-  // ql[128], qh[64], scales[16] (int8), d
-  Q6_K: (b, y) => {
-    const half = halves();
-    for (let o = 0, i = 0; i < y.length; o += 210, i += 256) {
-      const d = half[b[o + 208]! | (b[o + 209]! << 8)]!;
-      for (let part = 0; part < 4; part++) {
-        // 64 quants share their place in ql and qh: 128 weights a half, two groups of 16 each
-        const ql = o + (part >> 1) * 64 + (part & 1) * 16;
-        const qh = o + 128 + (part >> 1) * 32 + (part & 1) * 16;
-        const scale = o + 192 + (part >> 1) * 8 + (part & 1);
-        const d0 = d * ((b[scale]! << 24) >> 24);
-        const d1 = d * ((b[scale + 2]! << 24) >> 24);
-        const d2 = d * ((b[scale + 4]! << 24) >> 24);
-        const d3 = d * ((b[scale + 6]! << 24) >> 24);
-        const out = i + (part >> 1) * 128 + (part & 1) * 16;
-        for (let l = 0; l < 16; l++) {
-          const a = b[ql + l]!;
-          const c = b[ql + l + 32]!;
-          const high = b[qh + l]!;
-          y[out + l] = d0 * (((a & 15) | ((high & 3) << 4)) - 32);
-          y[out + l + 32] = d1 * (((c & 15) | ((high & 12) << 2)) - 32);
-          y[out + l + 64] = d2 * (((a >> 4) | (high & 48)) - 32);
-          y[out + l + 96] = d3 * (((c >> 4) | ((high & 192) >> 2)) - 32);
         }
       }
     }

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { toF32 } from "../engine/half.js";
+import type { QuantizedMatrix } from "../engine/quantized.js";
 import { sizeOf, Tensor } from "../engine/tensor.js";
 import { InputError } from "../errors.js";
 import { type ByteSource, openFile } from "./byte-source.js";
 import { type GgufHeader, type GgufTensorInfo, readGgufHeader } from "./gguf.js";
-import { dequantize, type GgmlTypeName } from "./gguf-quants.js";
+import { dequantize, type GgmlTypeName, readBlocks } from "./gguf-quants.js";
 import { type JsonObject, readJsonFileIfPresent } from "./json-file.js";
 import {
   missingTensor,
@@ -34,6 +35,11 @@ export interface WeightSource {
    * @throws InputError when there is no tensor of that name.
    */
   read(name: string): Promise<Tensor>;
+  /**
+   * A matrix in the blocks that the file has it in; undefined when it is not stored in blocks, or in such that do not
+   * come without loss.
+   */
+  readBlocks(name: string): Promise<QuantizedMatrix | undefined>;
   close(): Promise<void>;
 }
 
@@ -101,6 +107,7 @@ function fromFiles(
       const stored = await file.read(tensor);
       return isFloating(stored) ? toF32(stored) : stored;
     },
+    readBlocks: async () => undefined,
     close: async () => {
       for (const file of files) await file.close();
     },
@@ -154,15 +161,24 @@ export async function openGguf(location: string | ByteSource): Promise<GgufSourc
       throw new InputError(`${source.name}: split.count`, problem);
     }
     const tensors = withoutStacks(header.tensors);
+    const bytesOf = async (name: string) => {
+      const info = tensors.get(name);
+      if (!info) throw missingTensor(source.name, name, tensors.keys());
+      return { ...info, bytes: await source.read(info.offset, info.byteLength, `tensor ${name}`) };
+    };
     return {
       name: source.name,
       header,
       tensors,
       read: async (name) => {
-        const info = tensors.get(name);
-        if (!info) throw missingTensor(source.name, name, tensors.keys());
-        const bytes = await source.read(info.offset, info.byteLength, `tensor ${name}`);
-        return new Tensor("f32", info.shape, dequantize(info.dtype, bytes, sizeOf(info.shape)));
+        const { dtype, shape, bytes } = await bytesOf(name);
+        return new Tensor("f32", shape, dequantize(dtype, bytes, sizeOf(shape)));
+      },
+      readBlocks: async (name) => {
+        const { dtype, shape, bytes } = await bytesOf(name);
+        const [rows, columns, ...more] = shape;
+        if (rows === undefined || columns === undefined || more.length > 0) return undefined;
+        return readBlocks(dtype, bytes, [rows, columns]);
       },
       close: () => source.close(),
     };

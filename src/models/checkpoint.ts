@@ -1,18 +1,35 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { FrozenWeights, type Parameter, type Tensor } from "../engine/index.js";
+import {
+  FrozenWeights,
+  fitsBlocks,
+  type Parameter,
+  type QuantizedMatrix,
+  quantize,
+  type Tensor,
+} from "../engine/index.js";
 import { InputError } from "../errors.js";
 import { fileError } from "../io/byte-source.js";
+import { isBlockType } from "../io/gguf-quants.js";
 import { openHfFolder } from "../io/hf-folder.js";
 import type { JsonObject } from "../io/json-file.js";
 import { missingTensor } from "../io/safetensors.js";
 import { Tokenizer } from "../io/tokenizer.js";
 import { openGguf, type WeightInfo, type WeightSource } from "../io/weight-source.js";
+import { Conv1D, Embedding, Linear } from "../nn/layers.js";
+import { MixtureOfExperts } from "../nn/mixture-of-experts.js";
 import { nameParameters } from "../nn/module.js";
 import type { Architecture } from "./architecture.js";
 import type { Backbone } from "./backbone.js";
 import { GgufModel, ggufName, ggufRestored } from "./gguf-model.js";
 import { architectureOf, ggufArchitectureOf } from "./registry.js";
+
+/**
+ * How the matrices of a model are held: as f32; as the blocks that a GGUF file has them in, or the nearest of 8 bits where
+ * those have offsets; rounded to 8 or to 4 bits.
+ */
+export const quantizations = ["none", "gguf", "int8", "int4"] as const;
+export type Quantization = (typeof quantizations)[number];
 
 /** Where a model's parameters lie in its files. */
 interface Storage {
@@ -78,26 +95,22 @@ export class Checkpoint {
   }
 
   /**
-   * Reads every parameter that the model was built with, as f32. At most two tensors are in memory at a time.
+   * Reads every parameter that the model was built with. At most two tensors are in memory at a time.
    *
+   * @param quantization how linear layers and embeddings are held whose rows are whole blocks of 32; all else is f32.
    * @throws InputError when the file ends before its tensors do.
    */
-  async load(): Promise<FrozenWeights> {
-    const { weights, nameOf, restore } = this.#storage;
+  async load(quantization: Quantization = "none"): Promise<FrozenWeights> {
     const frozen = await FrozenWeights.create();
+    const matrices = quantization === "none" ? new Set<Parameter>() : quantizable(this.model);
     let writing: Promise<void> = Promise.resolve();
     try {
-      for (const { name } of this.#parameters) {
-        const stored = await weights.read(nameOf(name));
-        if (stored.dtype !== "f32") {
-          throw new InputError(
-            `${weights.name}: tensor ${nameOf(name)}`,
-            `is ${stored.dtype}, expected floating point; save it as F32, F16 or BF16`,
-          );
-        }
-        const tensor = restore(name, stored);
+      for (const parameter of this.#parameters) {
+        const { name } = parameter;
+        const blocks = matrices.has(parameter) ? await this.#readBlocks(name, quantization) : undefined;
+        const tensor = blocks ?? (await this.#read(name));
         await writing;
-        writing = frozen.add(name, tensor);
+        writing = "bits" in tensor ? frozen.addQuantized(name, tensor) : frozen.add(name, tensor);
       }
       await writing;
       return frozen;
@@ -106,6 +119,29 @@ export class Checkpoint {
       await frozen.dispose();
       throw error;
     }
+  }
+
+  async #read(name: string): Promise<Tensor> {
+    const { weights, nameOf, restore } = this.#storage;
+    const stored = await weights.read(nameOf(name));
+    if (stored.dtype !== "f32") {
+      throw new InputError(
+        `${weights.name}: tensor ${nameOf(name)}`,
+        `is ${stored.dtype}, expected floating point; save it as F32, F16 or BF16`,
+      );
+    }
+    return restore(name, stored);
+  }
+
+  /** A matrix in blocks; undefined when it is to stay as it is. */
+  async #readBlocks(name: string, quantization: Quantization): Promise<QuantizedMatrix | undefined> {
+    if (quantization !== "gguf") return quantize(await this.#read(name), quantization === "int8" ? 8 : 4);
+    const { weights, nameOf, restore } = this.#storage;
+    const blocks = await weights.readBlocks(nameOf(name));
+    if (blocks) return { ...blocks, data: restore(name, blocks.data), scales: restore(name, blocks.scales) };
+    return isBlockType(weights.tensors.get(nameOf(name))!.dtype)
+      ? quantize(await this.#read(name), 8)
+      : undefined;
   }
 
   /** Closes the files. */
@@ -126,6 +162,18 @@ export class Checkpoint {
       );
     }
   }
+}
+
+/** The weights of linear layers and embeddings that fit into blocks, but for those that choose experts. */
+function quantizable(model: Backbone): Set<Parameter> {
+  const modules = [...model.namedModules()].map(([, module]) => module);
+  const routers = modules.map((module) => (module instanceof MixtureOfExperts ? module.gate : undefined));
+  const weights = modules.flatMap((module) => {
+    const isTable = module instanceof Embedding;
+    const isLinear = module instanceof Linear && !(module instanceof Conv1D) && !routers.includes(module);
+    return isTable || isLinear ? [module.weight] : [];
+  });
+  return new Set(weights.filter(({ shape }) => fitsBlocks(shape)));
 }
 
 /**

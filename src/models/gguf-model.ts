@@ -18,7 +18,10 @@ export interface GgufFamily {
   readonly outside?: Readonly<Record<string, string>>;
   /** Whether the converter transposed a parameter, which is a matrix. */
   transposed?(parameter: string): boolean;
-  /** Undoes what the converter did to a parameter's numbers; may change the tensor in place. */
+  /**
+   * Undoes what the converter did to a parameter's numbers; may change the tensor in place. Matrices only have their rows
+   * moved, so that the bytes and the scales of blocks are restored like them.
+   */
   restore?(parameter: string, tensor: Tensor, file: GgufModel): Tensor;
 }
 

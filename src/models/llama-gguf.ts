@@ -1,4 +1,4 @@
-import { Tensor } from "../engine/index.js";
+import { arrayType, Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
 import { RotaryEmbedding } from "../nn/rotary.js";
@@ -28,15 +28,16 @@ export const llamaGguf: GgufFamily = {
 
 /** llama.cpp turns neighbouring channels, Hugging Face channels i and i + D/2: rows 2i and 2i + 1 of a head become i and i + D/2. */
 export function halvesTogether(tensor: Tensor, headDim: number): Tensor {
-  const { shape, f32: from } = tensor;
-  const width = tensor.size / shape[0]!;
-  const to = new Float32Array(from.length);
+  const { dtype, shape, data } = tensor;
+  const from = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const width = from.length / shape[0]!;
+  const to = new Uint8Array(from.length);
   for (let row = 0; row < shape[0]!; row++) {
     const channel = row % headDim;
     const target = row - channel + (channel % 2) * (headDim / 2) + Math.floor(channel / 2);
     to.set(from.subarray(row * width, (row + 1) * width), target * width);
   }
-  return new Tensor("f32", shape, to);
+  return new Tensor(dtype, shape, new (arrayType(dtype))(to.buffer));
 }
 
 const ropeFactors = "rope_freqs.weight";

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { dequantize, type GgmlTypeName, ggmlTypes } from "../../src/io/gguf-quants.js";
+import { dequantize as dequantizeBlocks } from "../../src/engine/index.js";
+import { dequantize, type GgmlTypeName, ggmlTypes, isBlockType } from "../../src/io/gguf-quants.js";
 import { openSafetensorsFile } from "../../src/io/safetensors.js";
 import { openGguf } from "../../src/io/weight-source.js";
 
@@ -14,6 +15,36 @@ describe("dequantisation", () => {
     expect(new Set(got.f32).size).toBeGreaterThan(100);
     await stored.close();
     await ggml.close();
+  });
+
+  test.each([
+    ["Q4_0", 4, 32],
+    ["Q5_0", 8, 32],
+    ["Q8_0", 8, 32],
+    ["Q6_K", 8, 16],
+  ])(
+    "of %s is the same, bit for bit, from blocks of %i bits and %i weights",
+    async (type, bits, blockSize) => {
+      const stored = await openGguf("test/fixtures/gguf/types.gguf");
+      const blocks = await stored.readBlocks(type);
+      expect(blocks).toMatchObject({ bits, blockSize });
+      expect(dequantizeBlocks(blocks!).f32).toEqual((await stored.read(type)).f32);
+      await stored.close();
+    },
+  );
+
+  test("of types with an offset has no blocks, nor have plain numbers", async () => {
+    const stored = await openGguf("test/fixtures/gguf/types.gguf");
+    for (const type of ["F32", "F16", "BF16", "Q4_1", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K"])
+      expect(await stored.readBlocks(type), type).toBeUndefined();
+    await stored.close();
+    expect(["F32", "F16", "Q4_1", "Q6_K", "BOOL"].map(isBlockType)).toEqual([
+      false,
+      false,
+      true,
+      true,
+      false,
+    ]);
   });
 
   test("handles bytes at any place of a buffer", () => {

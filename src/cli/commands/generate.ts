@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { diffusionAlgorithms } from "../../generate/diffusion.js";
 import { defineCommand } from "../command.js";
-import { common, count } from "../common-options.js";
+import { common, count, quantize } from "../common-options.js";
 import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { loadModel } from "../load-model.js";
 import { complete, defined } from "../options.js";
@@ -28,6 +28,7 @@ const options = {
     .optional()
     .describe("which guesses a step of diffusion keeps; without it, entropy"),
   mag_weight: common.mag_weight,
+  quantize: quantize("gguf"),
   json: common.json,
 };
 
@@ -38,7 +39,7 @@ export const generate = defineCommand({
   async run(given, io) {
     const { json, ...values } = complete(options, given);
     const reporter = createReporter({ ...io, json });
-    const model = await loadModel(values.model, values.mag_weight);
+    const model = await loadModel(values.model, values.mag_weight, values.quantize);
     try {
       const start = performance.now();
       const arrivals: number[] = [];

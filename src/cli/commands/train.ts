@@ -11,7 +11,7 @@ import { trainingArguments, trainingOptions } from "../../train/arguments.js";
 import { LiZACallback, lizaModes } from "../../train/liza-callback.js";
 import { Trainer } from "../../train/trainer.js";
 import { defineCommand, interrupted } from "../command.js";
-import { common, count, maxLengthFor, share } from "../common-options.js";
+import { common, count, maxLengthFor, quantize, share } from "../common-options.js";
 import { readConfigFile } from "../config-file.js";
 import { complete, flag, flagOf, type Given, path, type Values } from "../options.js";
 import { quoted } from "../quoted.js";
@@ -42,6 +42,7 @@ const options = {
     .describe("examples at the end of the data that are kept for evaluation"),
   ...titanOptions,
   ...lizaOptions,
+  quantize: quantize("none"),
   card_template: path().optional().describe("a Jinja template of your own for the titan's model card"),
   json: common.json,
 };
@@ -61,7 +62,11 @@ export const train = defineCommand({
     const titan = toTpttOptions(given, await readSavedConfig(values.model));
     refuseIdle(given, "disable_linear_attn", values.disable_linear_attn, Object.keys(lizaOptions));
     const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
-    const model = await TpttModel.fromPretrained(values.model, { ...titan, seed: values.seed });
+    const model = await TpttModel.fromPretrained(values.model, {
+      ...titan,
+      seed: values.seed,
+      quantize: values.quantize,
+    });
     try {
       const longest = model.base.config.maxPositionEmbeddings;
       const max_length = maxLengthFor(longest, given.max_length, values.max_length);

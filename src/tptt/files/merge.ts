@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Params, Tensor } from "../../engine/index.js";
+import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { type JsonObject, readTextFileIfPresent } from "../../io/json-file.js";
 import { isFolder } from "../../io/path-kind.js";
@@ -23,11 +24,19 @@ export interface MergeSource {
 /**
  * Writes a model in Hugging Face form, f32, with what was trained in its weights: W + scaling * B A. Memories have no
  * place in it. At most two tensors are in memory at a time; the config comes last.
+ *
+ * @throws InputError when the base model's weights are quantised.
  */
 export async function writeMerged(
   folder: string,
   { parts, params, basePath, baseConfig, tokenizer }: MergeSource,
 ): Promise<void> {
+  if (parts.frozen.quantized) {
+    throw new InputError(
+      "quantize",
+      "was given: the base model's weights are rounded; open the titan without it to merge",
+    );
+  }
   await mkdir(folder, { recursive: true });
   await streamSafetensors(join(folder, "model.safetensors"), mergedTensors(parts, params));
   await tokenizer?.save(folder);

@@ -4,6 +4,7 @@ import { InputError } from "../../errors.js";
 import type { JsonObject } from "../../io/json-file.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import type { Backbone } from "../../models/backbone.js";
+import { type Quantization, quantizations } from "../../models/checkpoint.js";
 import { TpttConfig, type TpttConfigOptions } from "../config/config.js";
 import { adapterFile, type TrainedNames, trainedNames } from "./adapter-file.js";
 import { readPeftConfig } from "./peft-adapter.js";
@@ -20,6 +21,12 @@ export interface FromPretrainedOptions extends TpttConfigOptions {
    * in place of LoRA. None by default.
    */
   readonly trainableParameters?: readonly string[];
+  /**
+   * How the base model's linear layers and embeddings are held: `"none"` (the default) as f32; `"gguf"` in the blocks
+   * that a GGUF file has them in, or the nearest of 8 bits where those have offsets; `"int8"` or `"int4"` rounded to
+   * blocks of 32. What is trained stays f32; a titan that is saved does not remember it.
+   */
+  readonly quantize?: Quantization;
 }
 
 /** What a titan is made from. */
@@ -64,8 +71,11 @@ export async function readSavedConfig(path: string): Promise<TpttConfig | undefi
  */
 export async function openTitan(
   path: string,
-  { trainableParameters, ...options }: FromPretrainedOptions,
+  { trainableParameters, quantize = "none", ...options }: FromPretrainedOptions,
 ): Promise<OpenedTitan> {
+  if (!quantizations.includes(quantize)) {
+    throw new InputError("quantize", `is ${quantize}, expected one of ${quantizations.join(", ")}`);
+  }
   const saved = await readSavedConfig(path);
   if (!saved) {
     const config = TpttConfig.from({ ...options, baseModelName: resolve(path) });
@@ -75,7 +85,7 @@ export async function openTitan(
         "is given beside LoRA; name whole modules in its modules_to_save, or leave LoRA out",
       );
     }
-    return { parts: await openBase(config, trainableParameters), trained: undefined };
+    return { parts: await openBase(config, quantize, trainableParameters), trained: undefined };
   }
   if (trainableParameters) {
     throw new InputError("trainable", `is given, but ${path} trains what it was made to train; leave it out`);
@@ -96,7 +106,10 @@ export async function openTitan(
       `is missing, but ${adapterFile} holds low-rank updates; put the config back that they were trained with`,
     );
   }
-  return { parts: await openBase(config, config.loraConfig ? undefined : names.parameters), trained };
+  return {
+    parts: await openBase(config, quantize, config.loraConfig ? undefined : names.parameters),
+    trained,
+  };
 }
 
 /** A memory that was left out comes back when its operator is named. */
@@ -115,14 +128,21 @@ const withTargets = (config: TpttConfig, { updated }: TrainedNames): TpttConfig 
 
 async function openBase(
   config: TpttConfig,
+  quantize: Quantization,
   trainableParameters: readonly string[] = [],
 ): Promise<TpttModelParts> {
+  if (trainableParameters.length > 0 && (quantize === "int8" || quantize === "int4")) {
+    throw new InputError(
+      "quantize",
+      `is ${quantize}, but parameters of the base model are trained, from their full values; leave it out, or train LoRA`,
+    );
+  }
   const checkpoint = await openBaseModel(config);
   try {
     const { config: baseConfig, model: base, eosTokenIds } = checkpoint;
     requireSome(trainableParameters, base);
     const tokenizer = await checkpoint.tokenizer();
-    const frozen = await checkpoint.load();
+    const frozen = await checkpoint.load(quantize);
     return { config, baseConfig, base, frozen, tokenizer, eosTokenIds, trainableParameters };
   } finally {
     await checkpoint.close();

@@ -34,6 +34,9 @@ test("a model is measured on the end of the data", async () => {
   const memory = (await measure(last, "--mag-weight", "0.5")).at(-1);
   expect(memory).toMatchObject({ mag_weight: 0.5 });
   expect(memory?.loss).not.toBe(loss);
+  const rounded = (await measure(last, "--quantize", "int8")).at(-1);
+  expect(rounded?.loss).not.toBe(loss);
+  expect(rounded?.loss).toBeCloseTo(loss!, 1);
 });
 
 test("a length over the model's is refused, but not where nothing depends on positions", async () => {

@@ -24,6 +24,21 @@ test("an untouched base model is used as it is, and a mu turns its memory on", a
   expect(memory?.text).not.toBe(expected);
 });
 
+test("a base model that is rounded writes another text", async () => {
+  const { model } = await openWorkspace("gemma3");
+  const command = ["generate", "--model", model, "--prompt", "The", "--max-new-tokens", "40"];
+  const texts = ["none", "gguf", "int4"].map(
+    async (quantize) => (await tptt([...command, "--quantize", quantize])).stdout,
+  );
+  const [none, gguf, int4] = await Promise.all(texts);
+  expect(gguf).toBe(none);
+  expect(int4).not.toBe(none);
+  expect(await tptt([...command, "--quantize", "int3"])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^tptt: --quantize: .*"none"|"gguf"|"int8"|"int4"/),
+  });
+});
+
 test("a seed fixes what is drawn", async () => {
   const { model } = await openWorkspace();
   const draw = async (...options: string[]) =>

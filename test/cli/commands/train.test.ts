@@ -253,3 +253,19 @@ test("a titan in Python's form is trained, and goes on in that form", async () =
     mag_weight: 1,
   });
 });
+
+test("a rounded base model is trained, and the titan holds what a titan holds", async () => {
+  const { options, output } = await openRun();
+  const train = (name: string, ...more: string[]) =>
+    tptt(["train", ...options, "--eval-samples", "2", "--json", "--output", output(name), ...more]);
+  const plain = (await train("plain")).events().at(-1);
+  const rounded = await train("int8", "--quantize", "int8");
+  expect(rounded).toMatchObject({ code: 0, stderr: "" });
+  const losses = (done: unknown) => (done as { eval_losses: { loss: number }[] }).eval_losses;
+  for (const [i, { loss }] of losses(rounded.events().at(-1)).entries()) {
+    expect(loss).toBeCloseTo(losses(plain)[i]!.loss, 1);
+    expect(loss).not.toBe(losses(plain)[i]!.loss);
+  }
+  expect(await configIn(output("int8"))).toEqual(await configIn(output("plain")));
+  expect((await weightsIn(output("int8"))).length).toBe((await weightsIn(output("plain"))).length);
+});
