@@ -25,6 +25,9 @@ export const devices = ["cpu", "webgpu", "cuda"] as const;
  */
 export type Device = (typeof devices)[number];
 
+/** Whether results can stay in a device's memory between runs (`keep` of {@link compile}). */
+export const keepsResults = (device: Device): boolean => device === "webgpu";
+
 /** How a session runs. */
 export interface SessionOptions {
   /** By default the processor. */

@@ -1,9 +1,11 @@
+import { cp, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { Tensor } from "../../src/engine/index.js";
 import { Random } from "../../src/random.js";
 import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
 import { TpttModel } from "../../src/tptt/tptt-model.js";
-import { fixtureFolder } from "../models/fixture.js";
+import { fixtureFolder, temporaryFolder } from "../models/fixture.js";
 
 /** Size of the tiny models' vocabulary. */
 export const vocabSize = 96;
@@ -11,6 +13,24 @@ export const vocabSize = 96;
 /** A titan over a tiny random model, disposed of when the running test ends. */
 export async function openTitan(name: string, options: FromPretrainedOptions = {}): Promise<TpttModel> {
   const model = await TpttModel.fromPretrained(fixtureFolder(name), options);
+  onTestFinished(() => model.dispose());
+  return model;
+}
+
+/** A tiny model that knows more positions. */
+export async function longTitan(
+  name: string,
+  positions: number,
+  options: FromPretrainedOptions,
+): Promise<TpttModel> {
+  const folder = await temporaryFolder();
+  await cp(fixtureFolder(name), folder, { recursive: true });
+  const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
+  await writeFile(
+    join(folder, "config.json"),
+    JSON.stringify({ ...config, max_position_embeddings: positions }),
+  );
+  const model = await TpttModel.fromPretrained(folder, options);
   onTestFinished(() => model.dispose());
   return model;
 }

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
-import { Tensor } from "../../src/engine/index.js";
+import { type Device, Tensor } from "../../src/engine/index.js";
 import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
+import type { TpttModel } from "../../src/tptt/tptt-model.js";
 import { trainingArguments } from "../../src/train/arguments.js";
 import { Learner } from "../../src/train/learner.js";
 import { describeOnWebgpu } from "../webgpu-driver.js";
-import { openTitan, randomIds, randomizeParams, rows } from "./titan.js";
+import { longTitan, openTitan, randomIds, randomizeParams, rows } from "./titan.js";
 
 /** The driver is slow: most of the time is the making of shaders. */
 const timeout = 240_000;
@@ -27,13 +28,12 @@ async function losses(name: string, options: FromPretrainedOptions): Promise<num
 }
 
 /** The logits after a prompt and after each of the tokens that follow. */
-async function decoded(name: string, options: FromPretrainedOptions): Promise<number[]> {
-  const model = await openTitan(name, options);
+async function decoded(model: TpttModel, prompt: number): Promise<number[]> {
   randomizeParams(model);
   const decoder = model.decoder();
-  const ids = randomIds(14);
+  const ids = randomIds(prompt + 3);
   const logits: number[] = [];
-  for (const tokens of [ids.slice(0, 11), ...ids.slice(11).map((id) => [id])])
+  for (const tokens of [ids.slice(0, prompt), ...ids.slice(prompt).map((id) => [id])])
     logits.push(...(await decoder.read([tokens]))[0]!);
   return logits;
 }
@@ -58,8 +58,19 @@ describeOnWebgpu("on the WebGPU provider", () => {
   test.each(titans)(
     "%s, %j, decodes as on the processor",
     async (name, options) => {
-      const expected = await decoded(name, { ...options, device: "cpu" });
-      const found = await decoded(name, { ...options, device: "webgpu" });
+      const expected = await decoded(await openTitan(name, { ...options, device: "cpu" }), 11);
+      const found = await decoded(await openTitan(name, { ...options, device: "webgpu" }), 11);
+      expect(found).toBeCloseToTensor(expected, { rtol: 1e-4, atol: 1e-4 });
+    },
+    timeout,
+  );
+
+  test(
+    "keys and values grow on the device",
+    async () => {
+      const open = (device: Device) => longTitan("llama-gqa", 512, { disableLinearAttn: true, device });
+      const expected = await decoded(await open("cpu"), 255);
+      const found = await decoded(await open("webgpu"), 255);
       expect(found).toBeCloseToTensor(expected, { rtol: 1e-4, atol: 1e-4 });
     },
     timeout,

@@ -1,4 +1,4 @@
-import { type Params, Tensor } from "../../engine/index.js";
+import { keepsResults, type Params, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { LCache, type LinearState } from "../memory/lcache.js";
 import { compileDecoding, type DecodingShape, pastTypes } from "./decoding-graph.js";
@@ -48,7 +48,7 @@ export class Decoder {
     return this.#seen;
   }
 
-  /** The memories as they are now, by layer. */
+  /** The memories as they are now, by layer; on a WebGPU device they have no data to read. */
   get linearCache(): LCache<Tensor> {
     return this.#memories;
   }
@@ -85,7 +85,7 @@ export class Decoder {
         `is tptt-0.12, which reads rows of one length, not of ${shorter.length} and ${count} tokens; read them one by one`,
       );
     }
-    this.#rings = this.#rings.grownTo(longest);
+    this.#rings = await this.#rings.grownTo(longest, this.#graphs);
     const logits: (Float32Array | undefined)[] = rows.map(() => undefined);
     for (let start = 0; start < count; ) {
       const size = wholeCalls ? count : count - start === 1 ? blockSizes[0] : blockSizes[1];
@@ -116,6 +116,7 @@ export class Decoder {
       seen: Tensor.int64([batch], this.#seen),
       mu: Tensor.f32([magWeights.length], magWeights),
       past: { ...this.#rings.inputs(), linear: Object.fromEntries(this.#memories.entries()) },
+      ...(keepsResults(this.#parts.device) ? { places: this.#rings.places(rows, this.#seen, length) } : {}),
       params,
     });
     this.#rings.write(keyValues, rows, this.#seen);

@@ -1,12 +1,19 @@
 import {
+  add,
   compile,
+  concat,
   expand,
+  keepsResults,
+  matmul,
   maximum,
+  mul,
   reshape,
   sub,
+  sum,
   type TypeInfo,
   takeAlong,
   type Value,
+  zeros,
 } from "../../engine/index.js";
 import { asLanguageModel } from "../../models/language-model.js";
 import { ForwardContext, type PastKeyValues } from "../../nn/forward-context.js";
@@ -48,9 +55,28 @@ export function pastTypes(parts: TitanParts, { batch, slots, mode }: DecodingSha
   return { positions, keyValues, linear };
 }
 
+/**
+ * Where new tokens go in rings that are on a device: by ring size, [B, slots, length], 1 where a token is put into a slot.
+ */
+function placesTypes({ batch, length, slots }: DecodingShape): Record<string, TypeInfo> {
+  return Object.fromEntries(Object.values(slots).map((count) => [count, f32(batch, count, length)]));
+}
+
+/** A ring [B, H, slots, D] with new tokens [B, H, length, D] in their places. */
+function overwritten(ring: Value, tokens: Value, places: Value): Value {
+  const [batch, slots, length] = places.shape as [number, number, number];
+  const oneHot = reshape(places, [batch, 1, slots, length]);
+  return add(mul(ring, sub(1, sum(oneHot, [-1], true))), matmul(oneHot, tokens));
+}
+
+interface KeyValue {
+  readonly key: Value;
+  readonly value: Value;
+}
+
 interface PastInputs {
   readonly positions: Readonly<Record<string, Value>>;
-  readonly keyValues: Readonly<Record<string, { readonly key: Value; readonly value: Value }>>;
+  readonly keyValues: Readonly<Record<string, KeyValue>>;
   readonly linear: Readonly<Record<string, LinearState>>;
 }
 
@@ -60,15 +86,17 @@ interface DecodingInputs {
   readonly seen: Value;
   readonly mu: Value;
   readonly past: PastInputs;
+  readonly places?: Readonly<Record<string, Value>>;
 }
 
 /**
  * Compiles one call of decoding: new tokens after what came before, to the logits at each row's last real token,
- * [B, vocab], the keys and values to be cached, and the new memories, which stay on the device if it can keep them.
+ * [B, vocab], the keys and values to be cached, and the new memories. A device that can keep them does, and gets the
+ * rings of keys and values whole, the new ones in their places.
  */
 export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
   const { batch, length, mode } = shape;
-  const decode = ({ inputIds, mask, seen, mu, past }: DecodingInputs) => {
+  const decode = ({ inputIds, mask, seen, mu, past, places }: DecodingInputs) => {
     setMode(parts, mode, mu);
     for (const [layer, state] of Object.entries(past.linear)) parts.linearCache.update(Number(layer), state);
     const layers: PastKeyValues[] = [];
@@ -79,9 +107,15 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
     const hidden = parts.base.forward(inputIds, context);
     const last = reshape(maximum(sub(context.end, 1), 0), [batch, 1, 1]);
     const final = takeAlong(hidden, expand(last, [batch, 1, hidden.shape[2]!]), 1);
+    const written = Object.entries(context.written).map(([layer, tokens]): [string, KeyValue] => {
+      if (!places) return [layer, tokens];
+      const { key, value } = past.keyValues[layer]!;
+      const into = (ring: Value, part: Value) => overwritten(ring, part, places[ring.shape[2]!]!);
+      return [layer, { key: into(key, tokens.key), value: into(value, tokens.value) }];
+    });
     return {
       logits: reshape(asLanguageModel(parts.base).logits(final), [batch, -1]),
-      keyValues: Object.fromEntries(Object.entries(context.written)),
+      keyValues: Object.fromEntries(written),
       linear: Object.fromEntries(mode === "off" ? [] : parts.linearCache.entries()),
     };
   };
@@ -91,6 +125,19 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
     seen: int64(batch),
     mu: muType(parts),
     past: pastTypes(parts, shape),
+    ...(keepsResults(parts.device) ? { places: placesTypes(shape) } : {}),
   };
-  return compile(decode, { inputs, frozen: parts.frozen, device: parts.device, keep: ["linear"] });
+  const { frozen, device } = parts;
+  return compile(decode, { inputs, frozen, device, keep: ["linear", "keyValues"] });
+}
+
+/** Compiles a ring that is on a device, to one with more slots. A ring that grows has never been full: the new are its last. */
+export function compileGrowth(parts: TitanParts, ring: TypeInfo, slots: number) {
+  const { dtype, shape } = ring;
+  const more = zeros(dtype, shape.with(2, slots - shape[2]!));
+  return compile(({ ring }) => ({ grown: concat([ring, more], 2) }), {
+    inputs: { ring },
+    device: parts.device,
+    keep: ["grown"],
+  });
 }

@@ -1,4 +1,6 @@
-import { Tensor } from "../../engine/index.js";
+import { keepsResults, Tensor } from "../../engine/index.js";
+import { compileGrowth } from "./decoding-graph.js";
+import type { GraphCache } from "./graph-cache.js";
 import { type MemoryMode, softmaxLayers, type TitanParts } from "./titan-parts.js";
 
 /** One layer's part, [B, Hkv, slots, D] each. */
@@ -10,7 +12,10 @@ interface Ring {
 /** Slots of a layer with global attention: they double as the sequence grows. */
 export const ringCapacity = (tokens: number): number => 2 ** Math.ceil(Math.log2(Math.max(tokens, 256)));
 
-/** The keys and values of softmax attention, by layer: the token at position p lies in slot p mod the ring's size. */
+/**
+ * The keys and values of softmax attention, by layer: the token at position p lies in slot p mod the ring's size. On a
+ * device that keeps them the graph puts new ones in their places.
+ */
 export class Rings {
   /** By layer index. */
   readonly slots: readonly number[];
@@ -53,8 +58,51 @@ export class Rings {
     return { positions: Object.fromEntries(this.#positions), keyValues: Object.fromEntries(this.#rings) };
   }
 
-  /** Writes the keys and values of new tokens: [B, Hkv, S, D] by layer. */
+  /** Where a graph puts new tokens on a device, by ring size: [B, slots, length], 1 where a token goes into a slot. */
+  places(
+    rows: readonly (readonly number[])[],
+    seen: readonly number[],
+    length: number,
+  ): Record<string, Tensor> {
+    const places = [...this.#positions.keys()].map((slots) => {
+      const place = Tensor.zeros("f32", [this.#batch, slots, length]);
+      for (const [row, { length: count }] of rows.entries()) {
+        // Of more tokens than slots the last stay.
+        for (let t = Math.max(0, count - slots); t < count; t++)
+          place.f32[(row * slots + ((seen[row]! + t) % slots)) * length + t] = 1;
+      }
+      return [slots, place];
+    });
+    return Object.fromEntries(places);
+  }
+
+  /** Takes over what a graph gave: the keys and values of new tokens, [B, Hkv, S, D], or whole rings on a device. */
   write(
+    written: Readonly<Record<string, Ring>>,
+    rows: readonly (readonly number[])[],
+    seen: readonly number[],
+  ): void {
+    if (keepsResults(this.#parts.device)) {
+      for (const layer of this.#rings.keys()) this.#replace(layer, written[layer]!);
+    } else this.#copy(written, rows, seen);
+    for (const [slots, positions] of this.#positions) {
+      for (let row = 0; row < this.#batch; row++) {
+        for (let t = 0; t < rows[row]!.length; t++) {
+          const position = seen[row]! + t;
+          positions.data[row * slots + (position % slots)] = BigInt(position);
+        }
+      }
+    }
+  }
+
+  #replace(layer: number, ring: Ring): void {
+    const { key, value } = this.#rings.get(layer)!;
+    this.#rings.set(layer, ring);
+    key.dispose();
+    value.dispose();
+  }
+
+  #copy(
     written: Readonly<Record<string, Ring>>,
     rows: readonly (readonly number[])[],
     seen: readonly number[],
@@ -77,28 +125,37 @@ export class Rings {
         }
       }
     }
-    for (const [slots, positions] of this.#positions) {
-      for (let row = 0; row < this.#batch; row++) {
-        for (let t = 0; t < rows[row]!.length; t++) {
-          const position = seen[row]! + t;
-          positions.data[row * slots + (position % slots)] = BigInt(position);
-        }
-      }
-    }
   }
 
   /** Rings that hold so many tokens where attention is global: these, or larger ones with the same content. */
-  grownTo(length: number): Rings {
+  async grownTo(length: number, graphs: GraphCache): Promise<Rings> {
     const capacity = ringCapacity(length);
     if (capacity <= this.#capacity) return this;
     const grown = new Rings(this.#parts, this.#batch, this.#mode, capacity);
     for (const [layer, ring] of this.#rings) {
-      for (const part of ["key", "value"] as const)
-        copySlots(ring[part], grown.#rings.get(layer)![part], this.#positionsOf(layer));
+      if (keepsResults(this.#parts.device)) grown.#replace(layer, await this.#grow(layer, grown, graphs));
+      else
+        for (const part of ["key", "value"] as const)
+          copySlots(ring[part], grown.#rings.get(layer)![part], this.#positionsOf(layer));
       const slots = grown.slots[layer]!;
       copyPositions(this.#positionsOf(layer), grown.#positions.get(slots)!);
     }
     return grown;
+  }
+
+  /** A ring on the device with the slots that it has in `grown`. */
+  async #grow(layer: number, grown: Rings, graphs: GraphCache): Promise<Ring> {
+    const ring = this.#rings.get(layer)!;
+    const slots = grown.slots[layer]!;
+    if (slots === this.slots[layer]) return ring;
+    const { dtype, shape } = ring.key;
+    const graph = await graphs.get("growth", { shape, slots }, () =>
+      compileGrowth(this.#parts, { dtype, shape }, slots),
+    );
+    const [key, value] = [await graph.run({ ring: ring.key }), await graph.run({ ring: ring.value })];
+    ring.key.dispose();
+    ring.value.dispose();
+    return { key: key.grown, value: value.grown };
   }
 
   #positionsOf(layer: number): Tensor {

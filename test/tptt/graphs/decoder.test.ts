@@ -1,11 +1,8 @@
-import { cp, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { InputError } from "../../../src/errors.js";
 import type { FromPretrainedOptions } from "../../../src/tptt/files/open-titan.js";
-import { TpttModel } from "../../../src/tptt/tptt-model.js";
-import { fixtureFolder, temporaryFolder } from "../../models/fixture.js";
-import { openTitan, randomIds, randomizeParams, rows, vocabSize } from "../titan.js";
+import type { TpttModel } from "../../../src/tptt/tptt-model.js";
+import { longTitan, openTitan, randomIds, randomizeParams, rows, vocabSize } from "../titan.js";
 
 const close = { atol: 5e-5, rtol: 1e-4 };
 
@@ -21,24 +18,6 @@ async function titan(
 ): Promise<TpttModel> {
   const model = await openTitan(name, { loraConfig: { r: 2 }, magWeight: magWeight ?? 0.4, ...options });
   randomizeParams(model);
-  return model;
-}
-
-/** A tiny model that knows more positions. */
-async function longTitan(
-  name: string,
-  positions: number,
-  options: FromPretrainedOptions,
-): Promise<TpttModel> {
-  const folder = await temporaryFolder();
-  await cp(fixtureFolder(name), folder, { recursive: true });
-  const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
-  await writeFile(
-    join(folder, "config.json"),
-    JSON.stringify({ ...config, max_position_embeddings: positions }),
-  );
-  const model = await TpttModel.fromPretrained(folder, options);
-  onTestFinished(() => model.dispose());
   return model;
 }
 
