@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { devices } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import { type Quantization, quantizations } from "../models/checkpoint.js";
 import { trainingOptions } from "../train/arguments.js";
@@ -12,7 +13,7 @@ export const share = () =>
 export const count = () => z.int("expected a whole number").positive("expected at least 1");
 
 /** How the base model's matrices are held. */
-export const quantize = (byDefault: Quantization) =>
+export const quantizeOption = (byDefault: Quantization) =>
   z
     .enum(quantizations)
     .default(byDefault)
@@ -24,6 +25,7 @@ export const common = {
   dataset: path().describe("JSON or JSONL (instruction, input and output, or text), or plain text"),
   json: flag().describe("one JSON object a line on stdout; all else goes to stderr"),
   mask_prompt: flag().describe("the loss is that of the answers alone, not of the instructions"),
+  device: z.enum(devices).default("cpu").describe("where it runs; webgpu and cuda need a GPU"),
   mag_weight: share().optional().describe("mu, the memory's share; without it, as the titan was saved"),
   batch_size: trainingOptions.batch_size,
   max_length: trainingOptions.max_length,

@@ -2,7 +2,7 @@ import { readDataset } from "../../data/dataset.js";
 import { tokenizeDataset } from "../../data/tokenize.js";
 import { evaluateLoss } from "../../evaluate/loss.js";
 import { defineCommand } from "../command.js";
-import { common, count, maxLengthFor, quantize } from "../common-options.js";
+import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
 import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { loadModel } from "../load-model.js";
 import { complete } from "../options.js";
@@ -16,7 +16,8 @@ const options = {
   max_length: common.max_length,
   mask_prompt: common.mask_prompt,
   mag_weight: common.mag_weight,
-  quantize: quantize("none"),
+  quantize: quantizeOption("none"),
+  device: common.device,
   json: common.json,
 };
 
@@ -28,7 +29,8 @@ export const evaluate = defineCommand({
     const values = complete(options, given);
     const records = await readDataset(values.data);
     const reporter = createReporter({ ...io, json: values.json });
-    const model = await loadModel(values.model, values.mag_weight, values.quantize);
+    const { quantize, device } = values;
+    const model = await loadModel(values.model, values.mag_weight, { quantize, device });
     try {
       const maxLength = maxLengthFor(model.maxLength, given.max_length, values.max_length);
       const examples = tokenizeDataset(records, model.requireTokenizer(), {
@@ -49,6 +51,7 @@ export const evaluate = defineCommand({
         tokens: summary.tokens,
         tokens_per_second: summary.tokensPerSecond,
         mag_weight: effectiveMagWeight(model),
+        ...(values.json ? { device } : {}),
       });
     } finally {
       reporter.close();

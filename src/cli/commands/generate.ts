@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { diffusionAlgorithms } from "../../generate/diffusion.js";
 import { defineCommand } from "../command.js";
-import { common, count, quantize } from "../common-options.js";
+import { common, count, quantizeOption } from "../common-options.js";
 import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { loadModel } from "../load-model.js";
 import { complete, defined } from "../options.js";
@@ -28,7 +28,8 @@ const options = {
     .optional()
     .describe("which guesses a step of diffusion keeps; without it, entropy"),
   mag_weight: common.mag_weight,
-  quantize: quantize("gguf"),
+  quantize: quantizeOption("gguf"),
+  device: common.device,
   json: common.json,
 };
 
@@ -37,9 +38,9 @@ export const generate = defineCommand({
   description: "Continues a text, with a titan or a base model.",
   options,
   async run(given, io) {
-    const { json, ...values } = complete(options, given);
+    const { json, quantize, device, ...values } = complete(options, given);
     const reporter = createReporter({ ...io, json });
-    const model = await loadModel(values.model, values.mag_weight, values.quantize);
+    const model = await loadModel(values.model, values.mag_weight, { quantize, device });
     try {
       const start = performance.now();
       const arrivals: number[] = [];
@@ -63,6 +64,7 @@ export const generate = defineCommand({
         tokens_per_second: model.maskTokenId === undefined ? pace(arrivals) : undefined,
         seconds: (performance.now() - start) / 1000,
         mag_weight: effectiveMagWeight(model),
+        ...(json ? { device } : {}),
       });
     } finally {
       reporter.close();

@@ -11,7 +11,7 @@ import { trainingArguments, trainingOptions } from "../../train/arguments.js";
 import { LiZACallback, lizaModes } from "../../train/liza-callback.js";
 import { Trainer } from "../../train/trainer.js";
 import { defineCommand, interrupted } from "../command.js";
-import { common, count, maxLengthFor, quantize, share } from "../common-options.js";
+import { common, count, maxLengthFor, quantizeOption, share } from "../common-options.js";
 import { readConfigFile } from "../config-file.js";
 import { complete, flag, flagOf, type Given, path, type Values } from "../options.js";
 import { quoted } from "../quoted.js";
@@ -42,7 +42,8 @@ const options = {
     .describe("examples at the end of the data that are kept for evaluation"),
   ...titanOptions,
   ...lizaOptions,
-  quantize: quantize("none"),
+  quantize: quantizeOption("none"),
+  device: common.device,
   card_template: path().optional().describe("a Jinja template of your own for the titan's model card"),
   json: common.json,
 };
@@ -66,6 +67,7 @@ export const train = defineCommand({
       ...titan,
       seed: values.seed,
       quantize: values.quantize,
+      device: values.device,
     });
     try {
       const longest = model.base.config.maxPositionEmbeddings;
@@ -122,6 +124,7 @@ export const train = defineCommand({
         tokens: result.tokens,
         tokens_per_second: result.tokensPerSecond,
         eval_losses: report.evalLosses,
+        ...(values.json ? { device: values.device } : {}),
         output: folder.path,
         ...(result.interrupted ? { interrupted: true, ...(values.json ? { resume } : {}) } : {}),
       });

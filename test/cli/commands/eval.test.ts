@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { describeOnWebgpu } from "../../webgpu-driver.js";
 import { openWorkspace, problems, tptt } from "../workspace.js";
 
 test("a model is measured on the end of the data", async () => {
@@ -15,7 +16,7 @@ test("a model is measured on the end of the data", async () => {
   expect(events).toMatchObject([
     { event: "progress", step: 1, total: 2 },
     { event: "progress", step: 2, total: 2 },
-    { event: "done", tokens: 108, mag_weight: 0 },
+    { event: "done", tokens: 108, mag_weight: 0, device: "cpu" },
   ]);
   const { loss, perplexity, perplexity_interval, tokens_per_second } = events.at(-1) as Record<
     string,
@@ -51,4 +52,28 @@ test("a length over the model's is refused, but not where nothing depends on pos
   const memory = await tptt([...command, "--mag-weight", "1"]);
   expect(memory).toMatchObject({ code: 0, stdout: "" });
   expect(memory.stderr).toMatch(/^step 1\/1 .*\ndone loss [\d.]+ .*tokens 205 /);
+});
+
+test("a device that is not known is refused", async () => {
+  const { model, write } = await openWorkspace();
+  const command = ["eval", "--model", model, "--data", await write("text.txt", "once upon a time")];
+  expect(await tptt([...command, "--device", "gpu"])).toMatchObject({
+    code: 2,
+    stdout: "",
+    stderr: expect.stringMatching(/^tptt: --device: .*"cpu"\|"webgpu"\|"cuda"/),
+  });
+});
+
+describeOnWebgpu("on the WebGPU provider", () => {
+  test("the loss is that of the processor", { timeout: 120_000 }, async () => {
+    const { model, write } = await openWorkspace();
+    const data = await write("text.txt", "once upon a time");
+    const measure = async (device: string) => {
+      const options = ["--mag-weight", "0.5", "--device", device, "--json"];
+      return (await tptt(["eval", "--model", model, "--data", data, ...options])).events().at(-1);
+    };
+    const [cpu, webgpu] = [await measure("cpu"), await measure("webgpu")];
+    expect(webgpu).toMatchObject({ event: "done", device: "webgpu" });
+    expect(webgpu?.loss).toBeCloseTo(cpu?.loss as number, 4);
+  });
 });
