@@ -28,7 +28,14 @@ export { requireDevice } from "./device.js";
 export { FrozenWeights } from "./frozen-weights.js";
 export { fromF32, toF32 } from "./half.js";
 export * from "./ops/index.js";
-export { dequantize, fitsBlocks, packBlocks, type QuantizedMatrix, quantize } from "./quantized.js";
+export {
+  type BlockFormat,
+  dequantize,
+  fitsBlocks,
+  packBlocks,
+  type QuantizedMatrix,
+  quantize,
+} from "./quantized.js";
 export { type Device, devices, keepsResults, type SessionOptions } from "./runtime.js";
 export {
   arrayType,
