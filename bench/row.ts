@@ -1,0 +1,85 @@
+import type { Work } from "./work.js";
+
+/** What does the work: the built package, the Python reference, or llama.cpp. */
+export type Program = "tptt" | "python" | "llama.cpp";
+
+/** One of those that are timed side by side. */
+export interface Side {
+  readonly name: string;
+  readonly program: Program;
+  readonly work: Work;
+  /** Tokens in one repetition; without it the row is about seconds. */
+  readonly tokens?: number;
+  /** Each repetition is a process of its own. */
+  readonly fresh?: boolean;
+}
+
+/** What the package is measured against. */
+export interface Reference extends Side {
+  /** Goal: the package is at least so many times as fast. */
+  readonly atLeast?: number;
+  /** Goal: the package takes at most so many times as much memory. */
+  readonly memoryAtMost?: number;
+}
+
+/** Work that the package does, and others beside it. */
+export interface Row {
+  readonly name: string;
+  readonly ours: Side;
+  readonly references?: readonly Reference[];
+  /** Goals for the package by itself. */
+  readonly atMost?: { readonly seconds?: number; readonly bytes?: number };
+  /** What a token costs, where that is known: the row's share of the machine's limit follows. */
+  readonly gflopPerToken?: number;
+  /** Where the row stands in a plot of growth. */
+  readonly growth?: { readonly axis: "length" | "layers" | "vocabulary"; readonly value: number };
+  /** What a reader has to know, such as why nothing stands beside. */
+  readonly note?: string;
+}
+
+/** What the suites are made for. */
+export interface SuiteOptions {
+  /** The model as a GGUF file. */
+  readonly model: string;
+  /** The same weights as a Hugging Face folder in float32, for Python; absent: Python does not take part. */
+  readonly folder?: string;
+  /** Whether llama.cpp is installed. */
+  readonly llama: boolean;
+  /** Leaves out what takes minutes. */
+  readonly quick: boolean;
+  /** A folder for models that a suite makes. */
+  readonly scratch: string;
+}
+
+/** A suite lists its rows. */
+export type Suite = (options: SuiteOptions) => readonly Row[] | Promise<readonly Row[]>;
+
+/** What was measured of a side. */
+export interface Measured {
+  /** Of each repetition after the warm-up. */
+  readonly seconds: readonly number[];
+  /** The most memory that the process had resident. */
+  readonly peakBytes: number;
+  /** Why there are no figures, if there are none. */
+  readonly failed?: string;
+}
+
+/** A row with its figures, as it is in a report. */
+export interface MeasuredRow extends Omit<Row, "ours" | "references"> {
+  readonly suite: string;
+  readonly ours: Side & Measured;
+  readonly references: readonly (Reference & Measured)[];
+}
+
+/** The middle one, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length / 2;
+  return (sorted[Math.floor(half)]! + sorted[Math.ceil(half) - 1]!) / 2;
+}
+
+/** How much is done in a second: tokens, or repetitions. */
+export const speedOf = ({ seconds, tokens = 1 }: Side & Measured): number => tokens / median(seconds);
+
+/** What the machine gives at best, in GFLOP/s: large f32 products on the two cores that the project measures with. */
+export const limitGflops = 420;

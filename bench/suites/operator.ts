@@ -1,0 +1,16 @@
+import type { Row, Suite } from "../row.js";
+import type { OperatorWork } from "../work.js";
+
+/** The linear attention operator alone. */
+export const operator: Suite = ({ folder }) => {
+  const row = (order: number, backward: boolean, atLeast: number): Row => {
+    const shape = { batch: 2, heads: 32, length: 512, dim: 64 };
+    const work: OperatorWork = { kind: "operator", ...shape, order, backward };
+    return {
+      name: `B2 H32 S512 D64, order ${order}, forward${backward ? " + backward" : ""}`,
+      ours: { name: "tptt", program: "tptt", work },
+      references: folder ? [{ name: "Python tptt", program: "python", work, atLeast }] : [],
+    };
+  };
+  return [row(1, false, 20), row(2, false, 60), row(1, true, 20), row(2, true, 60)];
+};
