@@ -46,8 +46,8 @@ export function packBlocks(format: BlockFormat, quants: Int8Array, scales: Float
 }
 
 /**
- * Rounds an f32 matrix, block by block, to the nearest of 15 (4 bits) or 255 (8 bits) numbers on both sides of zero.
- * Its columns must be whole blocks ({@link fitsBlocks}).
+ * Rounds an f32 matrix, block by block: to the nearest of 255 numbers on both sides of zero (8 bits), or to 16 numbers by
+ * the scale whose squared error is the least of those tried (4 bits). Its columns must be whole blocks ({@link fitsBlocks}).
  */
 export function quantize({ shape, f32 }: Tensor, bits: 4 | 8): QuantizedMatrix {
   const [rows, columns] = shape as [number, number];
@@ -57,13 +57,42 @@ export function quantize({ shape, f32 }: Tensor, bits: 4 | 8): QuantizedMatrix {
   for (let block = 0; block < scales.length; block++) {
     const start = block * defaultBlockSize;
     const end = start + defaultBlockSize;
-    let limit = 0;
-    for (let i = start; i < end; i++) limit = Math.max(limit, Math.abs(f32[i]!));
-    const scale = Math.fround(limit / largest);
+    let extreme = 0;
+    for (let i = start; i < end; i++) if (Math.abs(f32[i]!) > Math.abs(extreme)) extreme = f32[i]!;
+    if (extreme === 0) continue;
+    const scale = bits === 8 ? Math.abs(extreme) / largest : bestScale(f32, start, end, extreme);
     scales[block] = scale;
-    if (scale > 0) for (let i = start; i < end; i++) quants[i] = Math.round(f32[i]! / scale);
+    for (let i = start; i < end; i++)
+      quants[i] = Math.max(-largest - 1, Math.min(largest, Math.round(f32[i]! / scale)));
   }
   return packBlocks({ shape: [rows, columns], bits, blockSize: defaultBlockSize }, quants, scales);
+}
+
+/** What the extreme number of a block may become in 4 bits: -8 is a whole number too, and most others are far from it. */
+const extremeQuants = [-9, -8.5, -8, -7.5, -7, 7];
+
+/** The scale of a block whose squared error is the least, each fitted to the whole numbers that a first guess gives. */
+function bestScale(f32: Float32Array, start: number, end: number, extreme: number): number {
+  let best = 0;
+  let most = -1;
+  for (const q of extremeQuants) {
+    const inverse = q / extreme;
+    let product = 0;
+    let square = 0;
+    for (let i = start; i < end; i++) {
+      const value = f32[i]!;
+      const rounded = Math.max(-8, Math.min(7, Math.round(value * inverse)));
+      product += value * rounded;
+      square += rounded * rounded;
+    }
+    // The error of the fitted scale is |w|^2 less this.
+    const explained = (product * product) / square;
+    if (explained > most) {
+      most = explained;
+      best = product / square;
+    }
+  }
+  return best;
 }
 
 /** The numbers that a matrix in blocks stands for, f32 [rows, columns]. */

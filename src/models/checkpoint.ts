@@ -22,11 +22,12 @@ import { nameParameters } from "../nn/module.js";
 import type { Architecture } from "./architecture.js";
 import type { Backbone } from "./backbone.js";
 import { GgufModel, ggufName, ggufRestored } from "./gguf-model.js";
+import { LanguageModel } from "./language-model.js";
 import { architectureOf, ggufArchitectureOf } from "./registry.js";
 
 /**
  * How the matrices of a model are held: as f32; as the blocks that a GGUF file has them in, or the nearest of 8 bits where
- * those have offsets; rounded to 8 or to 4 bits.
+ * those have offsets; rounded to 8 bits, or to 4 but for the embeddings of the vocabulary.
  */
 export const quantizations = ["none", "gguf", "int8", "int4"] as const;
 export type Quantization = (typeof quantizations)[number];
@@ -102,12 +103,13 @@ export class Checkpoint {
    */
   async load(quantization: Quantization = "none"): Promise<FrozenWeights> {
     const frozen = await FrozenWeights.create();
-    const matrices = quantization === "none" ? new Set<Parameter>() : quantizable(this.model);
+    const matrices = quantizable(this.model);
     let writing: Promise<void> = Promise.resolve();
     try {
       for (const parameter of this.#parameters) {
         const { name } = parameter;
-        const blocks = matrices.has(parameter) ? await this.#readBlocks(name, quantization) : undefined;
+        const fewestBits = matrices.get(parameter);
+        const blocks = fewestBits && (await this.#readBlocks(name, quantization, fewestBits));
         const tensor = blocks ?? (await this.#read(name));
         await writing;
         writing = "bits" in tensor ? frozen.addQuantized(name, tensor) : frozen.add(name, tensor);
@@ -134,8 +136,14 @@ export class Checkpoint {
   }
 
   /** A matrix in blocks; undefined when it is to stay as it is. */
-  async #readBlocks(name: string, quantization: Quantization): Promise<QuantizedMatrix | undefined> {
-    if (quantization !== "gguf") return quantize(await this.#read(name), quantization === "int8" ? 8 : 4);
+  async #readBlocks(
+    name: string,
+    quantization: Quantization,
+    fewestBits: 4 | 8,
+  ): Promise<QuantizedMatrix | undefined> {
+    if (quantization === "none") return undefined;
+    if (quantization !== "gguf")
+      return quantize(await this.#read(name), quantization === "int8" ? 8 : fewestBits);
     const { weights, nameOf, restore } = this.#storage;
     const blocks = await weights.readBlocks(nameOf(name));
     if (blocks) return { ...blocks, data: restore(name, blocks.data), scales: restore(name, blocks.scales) };
@@ -164,16 +172,22 @@ export class Checkpoint {
   }
 }
 
-/** The weights of linear layers and embeddings that fit into blocks, but for those that choose experts. */
-function quantizable(model: Backbone): Set<Parameter> {
+/**
+ * The weights of linear layers and embeddings that fit into blocks, but for those that choose experts: with the bits that
+ * `int4` rounds them to, for a vocabulary bears 4 badly.
+ */
+function quantizable(model: Backbone): Map<Parameter, 4 | 8> {
   const modules = [...model.namedModules()].map(([, module]) => module);
   const routers = modules.map((module) => (module instanceof MixtureOfExperts ? module.gate : undefined));
-  const weights = modules.flatMap((module) => {
+  const head = model instanceof LanguageModel ? model.head : undefined;
+  const found = new Map<Parameter, 4 | 8>();
+  for (const module of modules) {
     const isTable = module instanceof Embedding;
     const isLinear = module instanceof Linear && !(module instanceof Conv1D) && !routers.includes(module);
-    return isTable || isLinear ? [module.weight] : [];
-  });
-  return new Set(weights.filter(({ shape }) => fitsBlocks(shape)));
+    if (!(isTable || isLinear) || !fitsBlocks(module.weight.shape)) continue;
+    found.set(module.weight, isTable || module.weight === head ? 8 : 4);
+  }
+  return found;
 }
 
 /**

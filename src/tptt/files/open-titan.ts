@@ -24,7 +24,7 @@ export interface FromPretrainedOptions extends TpttConfigOptions {
   /**
    * How the base model's linear layers and embeddings are held: `"none"` (the default) as f32; `"gguf"` in the blocks
    * that a GGUF file has them in, or the nearest of 8 bits where those have offsets; `"int8"` or `"int4"` rounded to
-   * blocks of 32. What is trained stays f32; a titan that is saved does not remember it.
+   * blocks of 32 (the embeddings of the vocabulary always to 8 bits). What is trained stays f32; a titan that is saved does not remember it.
    */
   readonly quantize?: Quantization;
 }
