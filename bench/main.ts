@@ -2,6 +2,8 @@
  * Measures speed and memory, beside the Python reference and llama.cpp where they are installed (npm run bench:setup):
  *
  *     npm run bench -- --suites operator,train --python interop/.venv/bin/python --repeat 5 --report report.json
+ *
+ * With --profile nothing is timed; the report tells where the time of our side of every row goes.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -73,18 +75,22 @@ try {
         const profile = await profileSide(`${name}: ${row.name}`, row.ours);
         profiles.push(profile);
         say(profileText(profile));
-        continue;
+      } else {
+        rows.push(await measure(name, row));
       }
-      rows.push(await measure(name, row));
+      // After each row: a run that is cut off leaves what it has measured.
+      await write({ date: new Date().toISOString(), machine, versions, model, repeat, rows, profiles });
     }
   }
-  const report: Report = { date: new Date().toISOString(), machine, versions, model, repeat, rows, profiles };
-  if (values.report) await writeFileAtomic(values.report, `${JSON.stringify(report, null, 2)}\n`);
   say("");
   for (const name of rows.length > 0 ? chosen : [])
     say(`${name}\n${terminalTable(rows.filter(({ suite }) => suite === name).flatMap(linesOf))}\n`);
 } finally {
   await rm(scratch, { recursive: true, force: true });
+}
+
+async function write(report: Report): Promise<void> {
+  if (values.report) await writeFileAtomic(values.report, `${JSON.stringify(report, null, 2)}\n`);
 }
 
 async function measure(suite: string, row: Row): Promise<MeasuredRow> {

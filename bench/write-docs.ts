@@ -1,6 +1,6 @@
 /**
- * Writes docs/performance.md, and the plots that it shows, from a report: write-docs.js REPORT.json. The report is one of
- * `npm run bench -- --report REPORT.json`.
+ * Writes docs/performance.md, and the plots that it shows, from reports of `npm run bench -- --report REPORT.json`:
+ * write-docs.js REPORT.json.. Several of one machine make one page, such as the profiles of another run.
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -95,7 +95,16 @@ function profileSection({ work, seconds, byOp, byPart, byLayer }: Profile): stri
   ].join("\n\n");
 }
 
-const [file] = process.argv.slice(2);
-if (!file) throw new Error("usage: npm run bench:report -- REPORT.json");
-await writeDocs(JSON.parse(await readFile(file, "utf8")) as Report);
+const files = process.argv.slice(2);
+const reports = await Promise.all(
+  files.map(async (file) => JSON.parse(await readFile(file, "utf8")) as Report),
+);
+const [first] = reports;
+if (!first) throw new Error("usage: npm run bench:report -- REPORT.json..");
+await writeDocs({
+  ...first,
+  versions: Object.assign({}, ...reports.map(({ versions }) => versions)),
+  rows: reports.flatMap(({ rows }) => rows),
+  profiles: reports.flatMap(({ profiles }) => profiles),
+});
 process.stdout.write("wrote docs/performance.md\n");
