@@ -46,18 +46,22 @@ async function writeDocs(report: Report): Promise<void> {
 
 const spread = <T extends object>(line: T): Record<string, string> => ({ ...line }) as Record<string, string>;
 
-function head({ date, machine, versions, repeat, model }: Report): string {
+function head({ date, machine, versions, rows, model }: Report): string {
   const { cpu, cores, memoryBytes, system, load } = machine;
+  const busy =
+    load > cores / 2
+      ? ` It was busy with other work (load ${load.toFixed(1)}): speeds are below what it does alone, ratios are what counts.`
+      : "";
   const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return `# Performance
 
 Measured by \`npm run bench\` on ${date.slice(0, 10)}; this page is written by \`npm run bench:report -- REPORT.json\`. The
 harness is described in [decision 9](decisions/0009-benchmark.md).
 
-- Machine: ${cpu}, ${cores} cores, ${(memoryBytes / 1e9).toFixed(0)} GB, ${system}; load before the run ${load.toFixed(1)}.
+- Machine: ${cpu}, ${cores} cores, ${(memoryBytes / 1e9).toFixed(0)} GB, ${system}.${busy}
 - Versions: ${list.join(", ")}.
 - Model: ${model.split("/").at(-1)}, in f32 on all sides but llama.cpp, which reads the file's own quantised weights.
-- Figures are medians of ${repeat} repetitions after a warm-up; sides take turns. "tptt is" says how many times as fast as
+- Figures are medians of ${repetitions(rows)} repetitions after a warm-up; sides take turns. "tptt is" says how many times as fast as
   the side of that line the package is. Peak memory is that of the whole process, weights included.
 - "Of the limit" is the share of ${limitGflops} GFLOP/s, what large f32 products reach on 2 such cores, that the work's own products make up.`;
 }
@@ -95,6 +99,13 @@ function profileSection({ work, seconds, byOp, byPart, byLayer }: Profile): stri
   ].join("\n\n");
 }
 
+/** How many repetitions the rows have. */
+function repetitions(rows: readonly MeasuredRow[]): string {
+  const counts = rows.filter(({ ours }) => ours.failed === undefined).map(({ ours }) => ours.seconds.length);
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
+  return fewest === most ? String(most) : `${fewest} to ${most}`;
+}
+
 const files = process.argv.slice(2);
 const reports = await Promise.all(
   files.map(async (file) => JSON.parse(await readFile(file, "utf8")) as Report),
@@ -104,6 +115,7 @@ if (!first) throw new Error("usage: npm run bench:report -- REPORT.json..");
 await writeDocs({
   ...first,
   versions: Object.assign({}, ...reports.map(({ versions }) => versions)),
+  machine: { ...first.machine, load: Math.max(...reports.map(({ machine }) => machine.load)) },
   rows: reports.flatMap(({ rows }) => rows),
   profiles: reports.flatMap(({ profiles }) => profiles),
 });

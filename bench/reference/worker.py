@@ -30,7 +30,8 @@ def main():
     torch.manual_seed(0)
     work = json.loads(sys.argv[1])
     repeat = PREPARE[work["kind"]](work)
-    answer({"versions": {name: version(name) for name in ("torch", "transformers", "peft", "tptt")}})
+    packages = ("torch", "transformers", "peft", "tptt")
+    answer({"versions": {f"Python's {name}" if name == "tptt" else name: version(name) for name in packages}})
     for _ in sys.stdin:
         start = time.perf_counter()
         repeat()
