@@ -50,7 +50,7 @@ function head({ date, machine, versions, rows, model }: Report): string {
   const { cpu, cores, memoryBytes, system, load } = machine;
   const busy =
     load > cores / 2
-      ? ` It was busy with other work (load ${load.toFixed(1)}): speeds are below what it does alone, ratios are what counts.`
+      ? ` It was busy with other work (load ${load.toFixed(1)}): speeds are below what it does alone, and ratios may differ.`
       : "";
   const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return `# Performance
