@@ -28,7 +28,7 @@ const axes = {
 /** Writes the page. */
 async function writeDocs(report: Report): Promise<void> {
   const suites = [...new Set(report.rows.map(({ suite }) => suite))];
-  const parts = [head(report)];
+  const parts = [head(report, reports.length)];
   for (const suite of suites) {
     const rows = report.rows.filter((row) => row.suite === suite);
     parts.push(
@@ -46,11 +46,15 @@ async function writeDocs(report: Report): Promise<void> {
 
 const spread = <T extends object>(line: T): Record<string, string> => ({ ...line }) as Record<string, string>;
 
-function head({ date, machine, versions, rows, model }: Report): string {
+function head({ date, machine, versions, rows, model }: Report, runs: number): string {
   const { cpu, cores, memoryBytes, system, load } = machine;
   const busy =
     load > cores / 2
       ? ` It was busy with other work (load ${load.toFixed(1)}): speeds are below what it does alone, and ratios may differ.`
+      : "";
+  const together =
+    runs > 1
+      ? `\n- This page puts together ${runs} runs: rows of different sections were not measured under the same load.`
       : "";
   const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return `# Performance
@@ -58,7 +62,7 @@ function head({ date, machine, versions, rows, model }: Report): string {
 Measured by \`npm run bench\` on ${date.slice(0, 10)}; this page is written by \`npm run bench:report -- REPORT.json\`. The
 harness is described in [decision 9](decisions/0009-benchmark.md).
 
-- Machine: ${cpu}, ${cores} cores, ${(memoryBytes / 1e9).toFixed(0)} GB, ${system}.${busy}
+- Machine: ${cpu}, ${cores} cores, ${(memoryBytes / 1e9).toFixed(0)} GB, ${system}.${busy}${together}
 - Versions: ${list.join(", ")}.
 - Model: ${model.split("/").at(-1)}, in f32 on all sides but llama.cpp, which reads the file's own quantised weights.
 - Figures are medians of ${repetitions(rows)} repetitions after a warm-up; sides take turns. "tptt is" says how many times as fast as
