@@ -1,6 +1,7 @@
-import { add, concat, matmul, reshape, slice, softmax, transpose, type Value } from "../engine/index.js";
+import { concat, reshape, slice, transpose, type Value } from "../engine/index.js";
 import type { ForwardContext } from "./forward-context.js";
 import { Module } from "./module.js";
+import { scaledDotProduct } from "./scaled-dot-product.js";
 import { hasBlocks, windowedAttention } from "./windowed-attention.js";
 
 /** The raw projections of a layer: q [B, S, H * D], k and v [B, S, Hkv * D], before any norm or rotation. */
@@ -60,8 +61,7 @@ export interface SoftmaxAttentionOptions {
 const queryBlock = 1024;
 
 /**
- * softmax(q k^T * scale + bias) v over what came before and this pass (Vaswani et al., arXiv 1706.03762), heads grouped
- * as in GQA (Ainslie et al., arXiv 2305.13245).
+ * Softmax attention ({@link scaledDotProduct}) over what came before and this pass.
  *
  * @param q [B, H, S, D], rotated. @param k [B, Hkv, S, D], rotated. @param v [B, Hkv, S, D].
  * @returns [B, S, H * D]
@@ -72,31 +72,16 @@ export function softmaxAttention(q: Value, k: Value, v: Value, options: SoftmaxA
   context.written[layerIdx] = { key: k, value: v };
   if (past) {
     const [keys, values] = [concat([past.key, k], 2), concat([past.value, v], 2)];
-    return mergeHeads(attendTo(q, keys, values, context.bias(window, past), scale));
+    return mergeHeads(scaledDotProduct(q, keys, values, context.bias(window, past), scale));
   }
   if (hasBlocks(context, window)) return mergeHeads(windowedAttention(q, k, v, { window, scale, context }));
   const { length } = context;
   if (!context.causal || length <= queryBlock)
-    return mergeHeads(attendTo(q, k, v, context.bias(window), scale));
+    return mergeHeads(scaledDotProduct(q, k, v, context.bias(window), scale));
   const blocks = Array.from({ length: Math.ceil(length / queryBlock) }, (_, i) => {
     const [from, to] = [i * queryBlock, Math.min((i + 1) * queryBlock, length)];
     const seen = (x: Value) => slice(x, 2, 0, to);
-    return attendTo(slice(q, 2, from, to), seen(k), seen(v), context.biasOf(from, to, window), scale);
+    return scaledDotProduct(slice(q, 2, from, to), seen(k), seen(v), context.biasOf(from, to, window), scale);
   });
   return mergeHeads(concat(blocks, 2));
-}
-
-/**
- * The q heads of a group lie as more rows beside their one key head, so keys are never repeated.
- *
- * @param q [B, H, T, D]. @param k [B, Hkv, keys, D]. @param v [B, Hkv, keys, D]. @param bias [B or 1, 1, T, keys].
- * @returns [B, H, T, D]
- */
-function attendTo(q: Value, k: Value, v: Value, bias: Value, scale: number): Value {
-  const [batch, heads, length, dim] = q.shape as [number, number, number, number];
-  const groups = k.shape[1]!;
-  const rows = reshape(q, [batch, groups, (heads / groups) * length, dim]);
-  const scores = matmul(rows, k, { transB: true, alpha: scale });
-  const weights = softmax(add(reshape(scores, [batch, heads, length, k.shape[2]!]), bias));
-  return reshape(matmul(reshape(weights, scores.shape), v), [batch, heads, length, dim]);
 }

@@ -132,15 +132,17 @@ export class ForwardContext {
    * [B or 1, 1, S, keys]
    */
   bias(window = Number.POSITIVE_INFINITY, past?: PastKeyValues): Value {
-    return this.memo(`bias ${window} ${past?.positions.node.id}`, () => this.#bias(window, past));
+    return this.memo(`bias ${window} ${past?.positions.node.id}`, () => {
+      const positions = this.tokenPositions;
+      return this.#bias(positions, past ? concat([past.positions, positions], 1) : positions, window);
+    });
   }
 
-  /** The same for the tokens from..to of a causal pass without a past, over the keys up to `to`. */
+  /** The same for the tokens from..to of a pass without a past, over the keys up to `to`. */
   biasOf(from: number, to: number, window: number): Value {
     return this.memo(`bias ${window} of ${from}..${to}`, () => {
       const positions = this.tokenPositions;
-      const own = reshape(slice(positions, 1, from, to), [-1, 1, to - from, 1]);
-      return bias(own, reshape(slice(positions, 1, 0, to), [-1, 1, 1, to]), { window, causal: true });
+      return this.#bias(slice(positions, 1, from, to), slice(positions, 1, 0, to), window);
     });
   }
 
@@ -156,18 +158,13 @@ export class ForwardContext {
     );
   }
 
-  #bias(window: number, past: PastKeyValues | undefined): Value {
-    const { batch, length, positions, causal } = this;
-    if (positions === undefined) {
-      const sees = (t: number, j: number) => (causal ? j <= t : j - t < window) && t - j < window;
-      const cells = Array.from({ length: length * length }, (_, i) =>
-        sees(Math.floor(i / length), i % length) ? 0 : hidden,
-      );
-      return constant(Tensor.f32([1, 1, length, length], cells));
-    }
-    const keys = past ? concat([past.positions, positions], 1) : positions;
-    const own = reshape(positions, [batch, 1, length, 1]);
-    return bias(own, reshape(keys, [batch, 1, 1, -1]), { window, causal });
+  /** Of tokens and keys by their positions, [B or 1, T] and [B or 1, keys]. */
+  #bias(own: Value, keys: Value, window: number): Value {
+    const { causal } = this;
+    return bias(reshape(own, [-1, 1, own.shape[1]!, 1]), reshape(keys, [-1, 1, 1, keys.shape[1]!]), {
+      window,
+      causal,
+    });
   }
 }
 

@@ -1,16 +1,6 @@
-import {
-  add,
-  concat,
-  expand,
-  matmul,
-  reshape,
-  scalar,
-  slice,
-  softmax,
-  transpose,
-  type Value,
-} from "../engine/index.js";
+import { concat, expand, reshape, scalar, slice, transpose, type Value } from "../engine/index.js";
 import { bias, type ForwardContext } from "./forward-context.js";
+import { scaledDotProduct } from "./scaled-dot-product.js";
 
 /** A block of queries is half a window: the keys that it sees lie in its own block and the two before. */
 const blocksSeen = 3;
@@ -34,35 +24,26 @@ export function windowedAttention(
   { window, scale, context }: { window: number; scale: number; context: ForwardContext },
 ): Value {
   const [batch, heads, length, dim] = q.shape as [number, number, number, number];
-  const groups = k.shape[1]!;
-  const [group, size] = [heads / groups, blockSize(window)];
-  const cut = (x: Value) => inBlocks(x, 2, size, 0);
-  const seen = (x: Value) => withBlocksBefore(cut(x), 2, 0);
-  const count = Math.ceil(length / size);
-
-  // The q heads of a group lie as more rows beside their one key head.
-  const byGroup = transpose(reshape(cut(q), [batch, groups, group, count, size, dim]), [0, 1, 3, 2, 4, 5]);
-  const rows = reshape(byGroup, [batch, groups, count, group * size, dim]);
-  const scores = matmul(rows, seen(k), { transB: true, alpha: scale });
-  const perHead = reshape(scores, [batch, groups, count, group, size, blocksSeen * size]);
-  const weights = softmax(add(perHead, blockBias(context, window)));
-  const out = matmul(reshape(weights, scores.shape), seen(v));
-  const byHead = transpose(reshape(out, [batch, groups, count, group, size, dim]), [0, 1, 3, 2, 4, 5]);
-  return slice(reshape(byHead, [batch, heads, count * size, dim]), 2, 0, length);
+  const size = blockSize(window);
+  /** [B, h, blocks, ..] -> [B * blocks, h, ..]: each block is a sequence by itself. */
+  const alone = (x: Value) => reshape(transpose(x, [0, 2, 1, 3, 4]), [-1, x.shape[1]!, ...x.shape.slice(3)]);
+  const blocks = inBlocks(q, 2, size, 0);
+  const count = blocks.shape[2]!;
+  const seen = (x: Value) => alone(withBlocksBefore(inBlocks(x, 2, size, 0), 2, 0));
+  const out = scaledDotProduct(alone(blocks), seen(k), seen(v), blockBias(context, window), scale);
+  const whole = transpose(reshape(out, [batch, count, heads, size, dim]), [0, 2, 1, 3, 4]);
+  return slice(reshape(whole, [batch, heads, count * size, dim]), 2, 0, length);
 }
 
-/** What is added to the scores of each block, [B or 1, 1, blocks, 1, size, 3 size]. */
+/** What is added to the scores of each block, [B * blocks, 1, size, 3 size]. */
 function blockBias(context: ForwardContext, window: number): Value {
   return context.memo(`block bias ${window}`, () => {
     const size = blockSize(window);
-    const positions = inBlocks(context.tokenPositions, 1, size, -1);
+    const { batch, length, tokenPositions } = context;
+    const positions = inBlocks(expand(tokenPositions, [batch, length]), 1, size, -1);
     const keys = withBlocksBefore(positions, 1, -1);
-    const [batch, count] = positions.shape as [number, number];
-    return bias(
-      reshape(positions, [batch, 1, count, 1, size, 1]),
-      reshape(keys, [batch, 1, count, 1, 1, blocksSeen * size]),
-      { window, causal: true },
-    );
+    const own = reshape(positions, [-1, 1, size, 1]);
+    return bias(own, reshape(keys, [-1, 1, 1, blocksSeen * size]), { window, causal: true });
   });
 }
 
