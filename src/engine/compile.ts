@@ -1,9 +1,10 @@
 import { runtime } from "#runtime";
-import { requireDevice } from "./device.js";
 import type { FrozenWeights } from "./frozen-weights.js";
-import { type StoredWeight, writeOnnx } from "./onnx-graph.js";
+import { writeOnnx } from "./onnx-graph.js";
 import { peakBytes } from "./peak-bytes.js";
+import { requireDevice } from "./require-device.js";
 import type { SessionOptions } from "./runtime.js";
+import type { StoredWeight } from "./stored.js";
 import type { Tensor } from "./tensor.js";
 import { leaves, type MapTree, mapTree } from "./tree.js";
 import { input, nodesOf, Parameter, type TypeInfo, Value } from "./value.js";

@@ -1,9 +1,8 @@
 import { runtime } from "#runtime";
 import { toF32 } from "./half.js";
-import type { StoredWeight } from "./onnx-graph.js";
-import type { ExternalData } from "./onnx-proto.js";
 import { dequantize, type QuantizedMatrix } from "./quantized.js";
 import type { WeightStorage } from "./runtime.js";
+import type { ExternalData, StoredWeight } from "./stored.js";
 import { Tensor, type TensorData } from "./tensor.js";
 import type { TypeInfo } from "./value.js";
 

@@ -24,7 +24,7 @@ export {
   type Params,
   type RunInputs,
 } from "./compile.js";
-export { requireDevice } from "./device.js";
+export { type Device, devices, keepsResults } from "./device.js";
 export { FrozenWeights } from "./frozen-weights.js";
 export { fromF32, toF32 } from "./half.js";
 export * from "./ops/index.js";
@@ -36,7 +36,8 @@ export {
   type QuantizedMatrix,
   quantize,
 } from "./quantized.js";
-export { type Device, devices, keepsResults, type SessionOptions } from "./runtime.js";
+export { requireDevice } from "./require-device.js";
+export type { SessionOptions } from "./runtime.js";
 export {
   arrayType,
   bytesPerElement,

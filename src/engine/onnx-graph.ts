@@ -1,6 +1,6 @@
+import type { Device } from "./device.js";
 import { constantKey, lower } from "./lower.js";
 import {
-  type ExternalData,
   externalTensorProto,
   graphProto,
   modelProto,
@@ -8,14 +8,13 @@ import {
   tensorProto,
   valueInfoProto,
 } from "./onnx-proto.js";
-import { emitDequantized, type StoredBlocks } from "./quantized-nodes.js";
-import type { Device } from "./runtime.js";
+import { emitDequantized } from "./quantized-nodes.js";
+import type { ExternalData, ExternalType, StoredBlocks, StoredWeight } from "./stored.js";
 import type { Tensor } from "./tensor.js";
 import {
   constantOp,
   constantTensor,
   type Emitter,
-  type ExternalType,
   nodesOf,
   type OnnxAttributes,
   type Subgraph,
@@ -202,9 +201,6 @@ export interface OnnxModel {
   /** The names of nodes that run on the processor, whatever the device. */
   readonly processorNodes: readonly string[];
 }
-
-/** Where a weight lies: as it is, or in blocks. */
-export type StoredWeight = ExternalData | StoredBlocks;
 
 /**
  * Writes values as an ONNX model.

@@ -1,14 +1,12 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import type { DType, Tensor } from "./tensor.js";
-import type { ExternalType, OnnxAttribute, OnnxAttributes, TypeInfo } from "./value.js";
+import type { ExternalData, ExternalType, StoredType } from "./stored.js";
+import type { Tensor } from "./tensor.js";
+import type { OnnxAttribute, OnnxAttributes, TypeInfo } from "./value.js";
 
 /*
  * The messages of onnx.proto (ONNX IR version 10) that we write, by field number. Each function returns one encoded
  * message. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
-
-/** The element types of initializers: numbers of 4 bits have no tensors of their own. */
-export type StoredType = DType | "uint4";
 
 /** TensorProto.DataType. */
 export const elementType: Readonly<Record<StoredType, number>> = {
@@ -23,13 +21,6 @@ export const elementType: Readonly<Record<StoredType, number>> = {
   bf16: 16,
   uint4: 21,
 };
-
-/** Where the bytes of an initializer lie: a file in the folder of the model. */
-export interface ExternalData {
-  readonly file: string;
-  readonly offset: number;
-  readonly byteLength: number;
-}
 
 const message = (writer: BinaryWriter, field: number, bytes: Uint8Array) =>
   writer.tag(field, WireType.LengthDelimited).bytes(bytes);

@@ -44,6 +44,7 @@ export function providerOptions(
       : {}),
   };
 }
+
 /**
  * A prepacked weight is a copy of it in every session; without, all sessions read the same pages. But products of blocks
  * are only fast when they are packed, and then the pages are let go of.

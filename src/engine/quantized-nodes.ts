@@ -1,14 +1,5 @@
-import type { ExternalData, StoredType } from "./onnx-proto.js";
-import type { BlockFormat } from "./quantized.js";
+import type { StoredBlocks, StoredType } from "./stored.js";
 import type { Emitter } from "./value.js";
-
-/** A matrix in blocks, in a file beside the model. */
-export interface StoredBlocks extends BlockFormat {
-  readonly data: ExternalData;
-  readonly scales: ExternalData;
-  /** The number that stands for zero, for each block: packed as `data`. */
-  readonly zeroPoints: ExternalData;
-}
 
 /*
  * The nodes that read blocks as they are stored. Each wants another type and shape of the same bytes. Those of ONNX

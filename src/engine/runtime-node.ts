@@ -3,9 +3,9 @@ import { type FileHandle, mkdtemp, open, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
-import type { ExternalData } from "./onnx-proto.js";
 import { commonOptions, packing, providerOptions, wrapSession } from "./ort-session.js";
 import type { Runtime, WeightStorage } from "./runtime.js";
+import type { ExternalData } from "./stored.js";
 
 const weightsFile = "weights.bin";
 

@@ -1,7 +1,7 @@
 import * as ort from "onnxruntime-web";
-import type { ExternalData } from "./onnx-proto.js";
 import { commonOptions, packing, providerOptions, wrapSession } from "./ort-session.js";
 import type { Runtime, WeightStorage } from "./runtime.js";
+import type { ExternalData } from "./stored.js";
 
 /** Weights in memory, one buffer each. */
 class BufferStorage implements WeightStorage {

@@ -1,5 +1,6 @@
+import type { Device } from "./device.js";
 import type { OnnxModel } from "./onnx-graph.js";
-import type { ExternalData } from "./onnx-proto.js";
+import type { ExternalData } from "./stored.js";
 import type { Tensor } from "./tensor.js";
 
 /**
@@ -16,17 +17,6 @@ export interface Runtime {
     options: CreateSessionOptions,
   ): Promise<Session>;
 }
-
-/** All devices. */
-export const devices = ["cpu", "webgpu", "cuda"] as const;
-/**
- * Where graphs run: the processor, or a GPU by WebGPU (through Vulkan, Metal or Direct3D 12; in a browser too) or by
- * CUDA (NVIDIA, Node only).
- */
-export type Device = (typeof devices)[number];
-
-/** Whether results can stay in a device's memory between runs (`keep` of {@link compile}). */
-export const keepsResults = (device: Device): boolean => device === "webgpu";
 
 /** How a session runs. */
 export interface SessionOptions {

@@ -52,8 +52,8 @@ export interface DeviceBuffer {
 }
 
 /**
- * A dense array, row-major, in host memory unless a session left it on its device. It owns its data until {@link Tensor.dispose}; using it after that is an
- * error, so a buffer that was handed back is never read by mistake.
+ * A dense array, row-major, in host memory unless a session left it on its device. It owns its data until
+ * {@link Tensor.dispose}; using it after that is an error, so a buffer that was handed back is never read by mistake.
  */
 export class Tensor {
   readonly dtype: DType;

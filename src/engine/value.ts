@@ -1,16 +1,9 @@
-import type { ExternalData, StoredType } from "./onnx-proto.js";
-import type { StoredBlocks } from "./quantized-nodes.js";
+import type { ExternalData, ExternalType, StoredBlocks } from "./stored.js";
 import { type DType, sizeOf, Tensor } from "./tensor.js";
 
 /** What is known of a value before anything runs: every shape is static. */
 export interface TypeInfo {
   readonly dtype: DType;
-  readonly shape: readonly number[];
-}
-
-/** The type of an initializer. */
-export interface ExternalType {
-  readonly dtype: StoredType;
   readonly shape: readonly number[];
 }
 

@@ -1,0 +1,33 @@
+import type { BlockFormat } from "./quantized.js";
+import type { DType } from "./tensor.js";
+
+/*
+ * Weights that lie outside of a graph: where their bytes are and as what it reads them.
+ */
+
+/** Where the bytes of an initializer lie: a file in the folder of the model. */
+export interface ExternalData {
+  readonly file: string;
+  readonly offset: number;
+  readonly byteLength: number;
+}
+
+/** The element types of initializers: numbers of 4 bits have no tensors of their own. */
+export type StoredType = DType | "uint4";
+
+/** The type of an initializer. */
+export interface ExternalType {
+  readonly dtype: StoredType;
+  readonly shape: readonly number[];
+}
+
+/** A matrix in blocks, in a file beside the model. */
+export interface StoredBlocks extends BlockFormat {
+  readonly data: ExternalData;
+  readonly scales: ExternalData;
+  /** The number that stands for zero, for each block: packed as `data`. */
+  readonly zeroPoints: ExternalData;
+}
+
+/** Where a weight lies: as it is, or in blocks. */
+export type StoredWeight = ExternalData | StoredBlocks;
