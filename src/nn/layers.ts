@@ -5,8 +5,8 @@ import {
   matmul,
   maximum,
   mean,
+  minimum,
   mul,
-  neg,
   type Parameter,
   parameter,
   reshape,
@@ -126,4 +126,4 @@ export const scaled = (x: Value, factor: number): Value => (factor === 1 ? x : m
 
 /** Cuts every number to -limit .. limit; leaves it as it is without a limit. */
 export const clipped = (x: Value, limit: number | undefined): Value =>
-  limit === undefined ? x : neg(maximum(neg(maximum(x, -limit)), -limit));
+  limit === undefined ? x : minimum(maximum(x, -limit), limit);

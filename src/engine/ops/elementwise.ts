@@ -59,13 +59,18 @@ export const erfOp: Op = unary("erf", "Erf", (g, x) =>
 export const cosOp: Op = unary("cos", "Cos", (g, x) => neg(mul(g, sin(x))));
 export const sinOp: Op = unary("sin", "Sin", (g, x) => mul(g, cos(x)));
 
-export const maximumOp: Op = binary("maximum", "Max", ({ grads: [g], inputs: [a, b], needs }) => {
-  const first = greaterEqual(a!, b!);
-  return [
-    needs[0] ? where(first, g!, scalar(0, g!.dtype)) : undefined,
-    needs[1] ? where(first, scalar(0, g!.dtype), g!) : undefined,
-  ];
-});
+/** One of two operands: the gradient goes to the one that was chosen. */
+const choice = (name: string, onnx: string, isFirst: (a: Value, b: Value) => Value): Op =>
+  binary(name, onnx, ({ grads: [g], inputs: [a, b], needs }) => {
+    const first = isFirst(a!, b!);
+    return [
+      needs[0] ? where(first, g!, scalar(0, g!.dtype)) : undefined,
+      needs[1] ? where(first, scalar(0, g!.dtype), g!) : undefined,
+    ];
+  });
+
+export const maximumOp: Op = choice("maximum", "Max", (a, b) => greaterEqual(a, b));
+export const minimumOp: Op = choice("minimum", "Min", (a, b) => greaterEqual(b, a));
 
 export const lessOp: Op = comparison("less", "Less");
 export const greaterEqualOp: Op = comparison("greaterEqual", "GreaterOrEqual");
@@ -140,6 +145,8 @@ export const cos = (x: Value): Value => call(cosOp, [x]);
 export const sin = (x: Value): Value => call(sinOp, [x]);
 /** The larger of two, elementwise; at a tie the gradient goes to `a`. */
 export const maximum = (a: Operand, b: Operand): Value => call(maximumOp, [toValue(a, b), toValue(b, a)]);
+/** The smaller of two, elementwise; at a tie the gradient goes to `a`. */
+export const minimum = (a: Operand, b: Operand): Value => call(minimumOp, [toValue(a, b), toValue(b, a)]);
 /** a < b. */
 export const less = (a: Operand, b: Operand): Value => call(lessOp, [toValue(a, b), toValue(b, a)]);
 /** a >= b. */

@@ -21,6 +21,7 @@ export {
   log,
   logicalAnd,
   maximum,
+  minimum,
   mod,
   mul,
   neg,

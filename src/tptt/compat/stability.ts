@@ -1,4 +1,4 @@
-import { add, equal, maximum, mul, neg, sub, tanh, type Value, where } from "../../engine/index.js";
+import { add, equal, maximum, minimum, mul, sub, tanh, type Value, where } from "../../engine/index.js";
 
 /**
  * Python's `soft_clamp`: clamps smoothly, so that a gradient flows everywhere: c + s tanh((x - c) / s), where c is the
@@ -13,7 +13,5 @@ export function softClamp(x: Value, min = 1e-6, max = 1 - 1e-6): Value {
 
 /** Python's `ensure_stability`: clamps to limits, and puts their middle in the place of what is not a number. Any shape. */
 export function ensureStability(x: Value, min = -1e4, max = 1e4): Value {
-  const atLeast = maximum(x, min);
-  const clamped = neg(maximum(neg(atLeast), -max));
-  return where(equal(x, x), clamped, (max + min) / 2);
+  return where(equal(x, x), minimum(maximum(x, min), max), (max + min) / 2);
 }

@@ -6,7 +6,7 @@ import {
   expand,
   linear,
   maximum,
-  neg,
+  minimum,
   reshape,
   slice,
   Tensor,
@@ -136,6 +136,5 @@ export class CausalAvgPool1d {
 /** 0, 1 .. count - 1, but not beyond the last real token of a row: int64 [B, count]. */
 function untilEnd({ end }: ForwardContext, count: number): Value {
   const last = reshape(add(end, -1), [-1, 1]);
-  // The smaller of two is the negative of the larger negative.
-  return maximum(neg(maximum(neg(steps(count)), neg(last))), 0);
+  return maximum(minimum(steps(count), last), 0);
 }

@@ -13,6 +13,7 @@ import {
   log,
   logicalAnd,
   maximum,
+  minimum,
   mod,
   mul,
   neg,
@@ -74,7 +75,6 @@ const bool = (...shape: number[]) => integers("bool", 0, 2, ...shape);
 const whole = (...shape: number[]) => integers("int64", -9, 9, ...shape);
 const nonzero = (...shape: number[]) => integers("int64", 1, 5, ...shape);
 
-/** tanh approximation, from its definition. */
 /** erf by its power series, which is exact enough up to |x| = 4. */
 function erfOf(x: number): number {
   if (Math.abs(x) > 4) return Math.sign(x);
@@ -85,6 +85,7 @@ function erfOf(x: number): number {
   }
   return (2 / Math.sqrt(Math.PI)) * total;
 }
+/** Its approximation by tanh, from the definition. */
 const geluOf = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 
 /** The ops that work element by element. */
@@ -119,7 +120,8 @@ export const elementwiseCases: Readonly<Record<string, readonly OpCase[]>> = {
       () => given([4], [0, 5, -5, 30]),
     ),
   ],
-  maximum: binary(maximum, Math.max),
+  maximum: [...binary(maximum, Math.max), ...binary(maximum, Math.max, whole)],
+  minimum: [...binary(minimum, Math.min), ...binary(minimum, Math.min, whole)],
   less: [...binary(less, (a, b) => +(a < b)), ...binary(less, (a, b) => +(a < b), whole)],
   greaterEqual: binary(greaterEqual, (a, b) => +(a >= b), whole),
   equal: [...binary(equal, (a, b) => +(a === b), nonzero), ...binary(equal, (a, b) => +(a === b), bool)],
