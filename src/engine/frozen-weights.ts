@@ -1,10 +1,13 @@
 import { runtime } from "#runtime";
 import { toF32 } from "./half.js";
-import { dequantize, type QuantizedMatrix } from "./quantized.js";
+import { type BlockFormat, dequantize, type QuantizedMatrix } from "./quantized.js";
 import type { WeightStorage } from "./runtime.js";
-import type { ExternalData, StoredWeight } from "./stored.js";
-import { Tensor, type TensorData } from "./tensor.js";
+import type { ExternalData, StoredBlocks, StoredWeight } from "./stored.js";
+import { sizeOf, Tensor } from "./tensor.js";
 import type { TypeInfo } from "./value.js";
+
+/** What comes one after the other; none is kept. */
+type Pieces<T> = Iterable<T> | AsyncIterable<T>;
 
 /**
  * Weights that no training changes: stored once, outside of any graph, and read from there by every graph that is
@@ -25,25 +28,60 @@ export class FrozenWeights {
   }
 
   /** Stores a floating tensor as f32. @throws Error when the name is taken. */
-  async add(name: string, tensor: Tensor): Promise<void> {
+  add(name: string, tensor: Tensor): Promise<void> {
+    return this.addRows(name, tensor.shape, [tensor]);
+  }
+
+  /** Stores a floating tensor that comes some rows at a time. @throws Error when the name is taken. */
+  async addRows(name: string, shape: readonly number[], pieces: Pieces<Tensor>): Promise<void> {
     this.#refuseTaken(name);
-    const { dtype, shape, data } = toF32(tensor);
-    this.#entries.set(name, { type: { dtype, shape }, data: await this.#append(data) });
+    const place = this.storage.reserve(4 * sizeOf(shape));
+    let at = 0;
+    for await (const piece of pieces) {
+      const bytes = bytesOf(toF32(piece));
+      await this.storage.write(place, at, bytes);
+      at += bytes.byteLength;
+    }
+    this.#entries.set(name, { type: { dtype: "f32", shape }, data: place });
   }
 
   /** Stores a matrix in blocks, which stands for f32 numbers. @throws Error when the name is taken. */
-  async addQuantized(name: string, { data, scales, ...format }: QuantizedMatrix): Promise<void> {
+  addQuantized(name: string, matrix: QuantizedMatrix): Promise<void> {
+    return this.addQuantizedRows(name, matrix.shape, [matrix]);
+  }
+
+  /** Stores a matrix in blocks that comes some rows at a time. @throws Error when the name is taken. */
+  async addQuantizedRows(
+    name: string,
+    shape: readonly number[],
+    pieces: Pieces<QuantizedMatrix>,
+  ): Promise<void> {
     this.#refuseTaken(name);
-    const zeroPoints = new Uint8Array((scales.size * format.bits) / 8).fill(format.bits === 8 ? 0x80 : 0x88);
-    const [storedData, storedScales, storedZeroPoints] = await Promise.all([
-      this.#append(data.data),
-      this.#append(scales.data),
-      this.#append(zeroPoints),
-    ]);
-    this.#entries.set(name, {
-      type: { dtype: "f32", shape: format.shape },
-      data: { ...format, data: storedData, scales: storedScales, zeroPoints: storedZeroPoints },
-    });
+    const [rows, columns] = shape as [number, number];
+    let stored: StoredBlocks | undefined;
+    let row = 0;
+    for await (const { data, scales, ...format } of pieces) {
+      stored ??= await this.#reserveBlocks({ ...format, shape: [rows, columns] });
+      await this.storage.write(stored.data, (row * stored.data.byteLength) / rows, bytesOf(data));
+      await this.storage.write(stored.scales, (row * stored.scales.byteLength) / rows, bytesOf(scales));
+      row += format.shape[0];
+    }
+    if (!stored) throw new Error(`FrozenWeights: ${name} has no rows`);
+    this.#entries.set(name, { type: { dtype: "f32", shape }, data: stored });
+  }
+
+  async #reserveBlocks(format: BlockFormat): Promise<StoredBlocks> {
+    const { bits, blockSize, shape } = format;
+    const blocks = sizeOf(shape) / blockSize;
+    const zeros = new Uint8Array(Math.ceil((blocks * bits) / 8)).fill(bits === 8 ? 0x80 : 0x88);
+    const zeroPoints = this.storage.reserve(zeros.byteLength);
+    await this.storage.write(zeroPoints, 0, zeros);
+    return {
+      ...format,
+      data: this.storage.reserve((sizeOf(shape) * bits) / 8),
+      scales: this.storage.reserve(4 * blocks),
+      zeroPoints,
+    };
   }
 
   /** Whether a weight is stored in blocks. */
@@ -53,10 +91,6 @@ export class FrozenWeights {
 
   #refuseTaken(name: string): void {
     if (this.#entries.has(name)) throw new Error(`FrozenWeights: ${name} is there already`);
-  }
-
-  #append({ buffer, byteOffset, byteLength }: TensorData) {
-    return this.storage.append(new Uint8Array(buffer, byteOffset, byteLength));
   }
 
   /** Whether a weight is there. */
@@ -94,3 +128,6 @@ export class FrozenWeights {
     return this.storage.dispose();
   }
 }
+
+const bytesOf = ({ data: { buffer, byteOffset, byteLength } }: Tensor) =>
+  new Uint8Array(buffer, byteOffset, byteLength);

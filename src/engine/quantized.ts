@@ -99,9 +99,11 @@ function bestScale(f32: Float32Array, start: number, end: number, extreme: numbe
 export function dequantize({ shape, bits, blockSize, data, scales }: QuantizedMatrix): Tensor {
   const bytes = data.data as Uint8Array;
   const values = new Float32Array(shape[0] * shape[1]);
-  for (let i = 0; i < values.length; i++) {
-    const q = bits === 8 ? bytes[i]! - 128 : ((bytes[i >> 1]! >> (4 * (i & 1))) & 15) - 8;
-    values[i] = scales.f32[Math.floor(i / blockSize)]! * q;
+  let i = 0;
+  for (const scale of scales.f32) {
+    const end = i + blockSize;
+    if (bits === 8) for (; i < end; i++) values[i] = scale * (bytes[i]! - 128);
+    else for (; i < end; i++) values[i] = scale * (((bytes[i >> 1]! >> (4 * (i & 1))) & 15) - 8);
   }
   return new Tensor("f32", shape, values);
 }

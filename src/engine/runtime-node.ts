@@ -37,14 +37,17 @@ class FileStorage implements WeightStorage {
     return new FileStorage(folder, await open(join(folder, weightsFile), "w+"));
   }
 
-  async append(bytes: Uint8Array): Promise<ExternalData> {
+  reserve(byteLength: number): ExternalData {
     const offset = Math.ceil(this.#size / 64) * 64;
-    this.#size = offset + bytes.byteLength; // At once: the next append may come before this one has written.
+    this.#size = offset + byteLength;
+    return { file: weightsFile, offset, byteLength };
+  }
+
+  async write({ offset }: ExternalData, at: number, bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.byteLength; ) {
       const length = Math.min(bytes.byteLength - done, 2 ** 30);
-      done += (await this.#file.write(bytes, done, length, offset + done)).bytesWritten;
+      done += (await this.#file.write(bytes, done, length, offset + at + done)).bytesWritten;
     }
-    return { file: weightsFile, offset, byteLength: bytes.byteLength };
   }
 
   async read({ offset, byteLength }: ExternalData): Promise<Uint8Array<ArrayBuffer>> {

@@ -7,13 +7,21 @@ import type { ExternalData } from "./stored.js";
 class BufferStorage implements WeightStorage {
   readonly buffers: Uint8Array[] = [];
 
-  async append(bytes: Uint8Array): Promise<ExternalData> {
-    this.buffers.push(bytes);
-    return { file: `weight-${this.buffers.length - 1}`, offset: 0, byteLength: bytes.byteLength };
+  reserve(byteLength: number): ExternalData {
+    this.buffers.push(new Uint8Array(byteLength));
+    return { file: `weight-${this.buffers.length - 1}`, offset: 0, byteLength };
   }
 
-  async read({ file }: ExternalData): Promise<Uint8Array<ArrayBuffer>> {
-    return Uint8Array.from(this.buffers[Number(file.slice("weight-".length))]!);
+  async write(place: ExternalData, at: number, bytes: Uint8Array): Promise<void> {
+    this.#bufferOf(place).set(bytes, at);
+  }
+
+  async read(place: ExternalData): Promise<Uint8Array<ArrayBuffer>> {
+    return Uint8Array.from(this.#bufferOf(place));
+  }
+
+  #bufferOf({ file }: ExternalData): Uint8Array {
+    return this.buffers[Number(file.slice("weight-".length))]!;
   }
 
   async dispose(): Promise<void> {

@@ -44,9 +44,12 @@ export interface Session {
   release(): Promise<void>;
 }
 
-/** Bytes outside of any graph, written once. */
+/** Bytes outside of any graph, written once, in pieces of any size. */
 export interface WeightStorage {
-  append(bytes: Uint8Array): Promise<ExternalData>;
+  /** A place for so many bytes. */
+  reserve(byteLength: number): ExternalData;
+  /** Writes some bytes of a place. */
+  write(place: ExternalData, at: number, bytes: Uint8Array): Promise<void>;
   read(data: ExternalData): Promise<Uint8Array<ArrayBuffer>>;
   dispose(): Promise<void>;
 }

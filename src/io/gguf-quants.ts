@@ -1,5 +1,6 @@
-import { packBlocks, type QuantizedMatrix } from "../engine/quantized.js";
-import { halves, isSymmetric, readQuants, type SymmetricTypeName } from "./gguf-blocks.js";
+import { type BlockFormat, dequantize as dequantizeBlocks, type QuantizedMatrix } from "../engine/quantized.js";
+import { sizeOf } from "../engine/tensor.js";
+import { halves, isSymmetric, readSymmetric, type SymmetricTypeName, symmetricTypes } from "./gguf-blocks.js";
 
 /** A storage type of GGUF tensors: how many weights make a block, and how many bytes a block has. */
 export interface GgmlType {
@@ -47,31 +48,28 @@ type Decoder = (b: Uint8Array, y: Float32Array) => void;
  * @param count number of weights
  * @throws RangeError when the lengths do not fit together.
  */
-export function dequantize(type: GgmlTypeName, bytes: Uint8Array, count: number): Float32Array<ArrayBuffer> {
+export function dequantize(type: GgmlTypeName, bytes: Uint8Array, count: number): Float32Array {
   requireWhole(type, bytes, count);
+  if (isSymmetric(type)) return dequantizeBlocks(readSymmetric(type, bytes, [1, count])).f32;
   const y = new Float32Array(count);
-  if (isSymmetric(type)) {
-    const { blockSize, quants, scales } = readQuants(type, bytes, count);
-    for (let i = 0; i < count; i++) y[i] = scales[Math.floor(i / blockSize)]! * quants[i]!;
-  } else decoders[type](bytes, y);
+  decoders[type](bytes, y);
   return y;
 }
 
-/**
- * A matrix as it is stored, when its type has no offsets.
- *
- * @returns undefined for another type.
- */
-export function readBlocks(
-  type: GgmlTypeName,
-  bytes: Uint8Array,
-  shape: readonly [number, number],
-): QuantizedMatrix | undefined {
-  if (!isSymmetric(type)) return undefined;
-  const count = shape[0] * shape[1];
-  requireWhole(type, bytes, count);
-  const { bits, blockSize, quants, scales } = readQuants(type, bytes, count);
-  return packBlocks({ shape, bits, blockSize }, quants, scales);
+/** The blocks of a matrix of a type without offsets; undefined for what is no such matrix. */
+export function blockFormat(type: GgmlTypeName, shape: readonly number[]): BlockFormat | undefined {
+  const [rows, columns, ...more] = shape;
+  if (!isSymmetric(type) || rows === undefined || columns === undefined || more.length > 0) return undefined;
+  const { bits, blockSize } = symmetricTypes[type];
+  return { shape: [rows, columns], bits, blockSize };
+}
+
+/** A matrix in the blocks that it is stored in. @throws RangeError when it has none ({@link blockFormat}). */
+export function readBlocks(type: GgmlTypeName, bytes: Uint8Array, shape: readonly number[]): QuantizedMatrix {
+  const format = blockFormat(type, shape);
+  if (!format) throw new RangeError(`${type} [${shape}] is no matrix in blocks without offsets`);
+  requireWhole(type, bytes, sizeOf(shape));
+  return readSymmetric(type as SymmetricTypeName, bytes, format.shape);
 }
 
 function requireWhole(type: GgmlTypeName, bytes: Uint8Array, count: number): void {

@@ -3,6 +3,7 @@ import { arrayType, bytesPerElement, type DType, sizeOf, Tensor } from "../engin
 import { InputError } from "../errors.js";
 import { type ByteSource, openFile } from "./byte-source.js";
 import { isObject, type JsonObject } from "./json-file.js";
+import { placeOfRows, type RowRange } from "./row-range.js";
 import { parseWith } from "./validate.js";
 
 /** The element types that are read and written: the format's name and ours. */
@@ -36,11 +37,11 @@ export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, SafetensorsInfo>;
   readonly metadata: ReadonlyMap<string, string>;
   /**
-   * One tensor in the type it is stored in.
+   * One tensor, or some of its rows, in the type it is stored in.
    *
    * @throws InputError when the file has no tensor of that name.
    */
-  read(name: string): Promise<Tensor>;
+  read(name: string, rows?: RowRange): Promise<Tensor>;
   close(): Promise<void>;
 }
 
@@ -61,12 +62,13 @@ export async function openSafetensorsFile(file: string | ByteSource): Promise<Sa
       name: source.name,
       tensors,
       metadata,
-      read: async (name) => {
+      read: async (name, rows) => {
         const info = tensors.get(name);
         if (!info) throw missingTensor(source.name, name, tensors.keys());
-        const bytes = await source.read(info.offset, info.byteLength, `tensor ${name}`);
+        const { offset, byteLength, shape } = placeOfRows(info, rows);
+        const bytes = await source.read(offset, byteLength, `tensor ${name}`);
         const dtype = dtypes[info.dtype];
-        return new Tensor(dtype, info.shape, new (arrayType(dtype))(bytes.buffer));
+        return new Tensor(dtype, shape, new (arrayType(dtype))(bytes.buffer));
       },
       close: () => source.close(),
     };

@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { toF32 } from "../engine/half.js";
-import type { QuantizedMatrix } from "../engine/quantized.js";
-import { sizeOf, Tensor } from "../engine/tensor.js";
+import type { BlockFormat, QuantizedMatrix } from "../engine/quantized.js";
+import { isFloat, sizeOf, Tensor } from "../engine/tensor.js";
 import { InputError } from "../errors.js";
 import { type ByteSource, openFile } from "./byte-source.js";
 import { type GgufHeader, type GgufTensorInfo, readGgufHeader } from "./gguf.js";
-import { dequantize, type GgmlTypeName, readBlocks } from "./gguf-quants.js";
+import { blockFormat, dequantize, type GgmlTypeName, readBlocks } from "./gguf-quants.js";
 import { type JsonObject, readJsonFileIfPresent } from "./json-file.js";
+import { placeOfRows, type RowRange } from "./row-range.js";
 import {
   missingTensor,
   openSafetensorsFile,
@@ -30,16 +31,15 @@ export interface WeightSource {
   readonly name: string;
   readonly tensors: ReadonlyMap<string, WeightInfo>;
   /**
-   * One tensor: floating types and quantised blocks as `f32`, integers and booleans as they are.
+   * One tensor, or some of its rows: floating types and quantised blocks as `f32`, integers and booleans as they are.
    *
    * @throws InputError when there is no tensor of that name.
    */
-  read(name: string): Promise<Tensor>;
-  /**
-   * A matrix in the blocks that the file has it in; undefined when it is not stored in blocks, or in such that do not
-   * come without loss.
-   */
-  readBlocks(name: string): Promise<QuantizedMatrix | undefined>;
+  read(name: string, rows?: RowRange): Promise<Tensor>;
+  /** The blocks of a matrix; undefined when it is not stored in blocks, or in such that do not come without loss. */
+  blockFormat(name: string): BlockFormat | undefined;
+  /** A matrix that has a block format, or some of its rows, in these blocks. */
+  readBlocks(name: string, rows?: RowRange): Promise<QuantizedMatrix>;
   close(): Promise<void>;
 }
 
@@ -101,21 +101,21 @@ function fromFiles(
   return {
     name,
     tensors: new Map([...fileOf].map(([tensor, file]) => [tensor, file.tensors.get(tensor)!])),
-    read: async (tensor) => {
+    read: async (tensor, rows) => {
       const file = fileOf.get(tensor);
       if (!file) throw missingTensor(name, tensor, fileOf.keys());
-      const stored = await file.read(tensor);
-      return isFloating(stored) ? toF32(stored) : stored;
+      const stored = await file.read(tensor, rows);
+      return isFloat(stored.dtype) ? toF32(stored) : stored;
     },
-    readBlocks: async () => undefined,
+    blockFormat: () => undefined,
+    readBlocks: async (tensor) => {
+      throw new Error(`${name}: ${tensor} is not stored in blocks`);
+    },
     close: async () => {
       for (const file of files) await file.close();
     },
   };
 }
-
-const isFloating = ({ dtype }: Tensor) =>
-  dtype === "f16" || dtype === "bf16" || dtype === "f64" || dtype === "f32";
 
 /** Weights of a GGUF file, with the header that tells what model they are. */
 export interface GgufSource extends WeightSource {
@@ -161,24 +161,30 @@ export async function openGguf(location: string | ByteSource): Promise<GgufSourc
       throw new InputError(`${source.name}: split.count`, problem);
     }
     const tensors = withoutStacks(header.tensors);
-    const bytesOf = async (name: string) => {
+    const infoOf = (name: string) => {
       const info = tensors.get(name);
       if (!info) throw missingTensor(source.name, name, tensors.keys());
-      return { ...info, bytes: await source.read(info.offset, info.byteLength, `tensor ${name}`) };
+      return info;
+    };
+    const bytesOf = async (name: string, rows: RowRange | undefined) => {
+      const { dtype, shape, offset, byteLength } = placeOfRows(infoOf(name), rows);
+      return { dtype, shape, bytes: await source.read(offset, byteLength, `tensor ${name}`) };
     };
     return {
       name: source.name,
       header,
       tensors,
-      read: async (name) => {
-        const { dtype, shape, bytes } = await bytesOf(name);
+      read: async (name, rows) => {
+        const { dtype, shape, bytes } = await bytesOf(name, rows);
         return new Tensor("f32", shape, dequantize(dtype, bytes, sizeOf(shape)));
       },
-      readBlocks: async (name) => {
-        const { dtype, shape, bytes } = await bytesOf(name);
-        const [rows, columns, ...more] = shape;
-        if (rows === undefined || columns === undefined || more.length > 0) return undefined;
-        return readBlocks(dtype, bytes, [rows, columns]);
+      blockFormat: (name) => {
+        const { dtype, shape } = infoOf(name);
+        return blockFormat(dtype, shape);
+      },
+      readBlocks: async (name, rows) => {
+        const { dtype, shape, bytes } = await bytesOf(name, rows);
+        return readBlocks(dtype, bytes, shape);
       },
       close: () => source.close(),
     };

@@ -13,6 +13,7 @@ import { fileError } from "../io/byte-source.js";
 import { isBlockType } from "../io/gguf-quants.js";
 import { openHfFolder } from "../io/hf-folder.js";
 import type { JsonObject } from "../io/json-file.js";
+import { type RowRange, rowRanges } from "../io/row-range.js";
 import { missingTensor } from "../io/safetensors.js";
 import { Tokenizer } from "../io/tokenizer.js";
 import { openGguf, type WeightInfo, type WeightSource } from "../io/weight-source.js";
@@ -21,7 +22,7 @@ import { MixtureOfExperts } from "../nn/mixture-of-experts.js";
 import { nameParameters } from "../nn/module.js";
 import type { Architecture } from "./architecture.js";
 import type { Backbone } from "./backbone.js";
-import { GgufModel, ggufName, ggufRestored } from "./gguf-model.js";
+import { GgufModel, ggufName, ggufRestorer, type Restorer } from "./gguf-model.js";
 import { LanguageModel } from "./language-model.js";
 import { architectureOf, ggufArchitectureOf } from "./registry.js";
 
@@ -32,6 +33,9 @@ import { architectureOf, ggufArchitectureOf } from "./registry.js";
 export const quantizations = ["none", "gguf", "int8", "int4"] as const;
 export type Quantization = (typeof quantizations)[number];
 
+/** How many numbers of a tensor are in memory at a time: some megabytes. */
+const pieceSize = 2 ** 20;
+
 /** Where a model's parameters lie in its files. */
 interface Storage {
   readonly weights: WeightSource;
@@ -39,8 +43,8 @@ interface Storage {
   nameOf(parameter: string): string;
   /** The shape that a parameter has there. */
   shapeOf(parameter: Parameter): readonly number[];
-  /** A parameter's numbers as Hugging Face has them; may change the tensor in place. */
-  restore(parameter: string, tensor: Tensor): Tensor;
+  /** How a parameter's numbers are made as Hugging Face has them; undefined where they are. */
+  restorer(parameter: string): Restorer | undefined;
 }
 
 /** What a {@link Checkpoint} is made of. */
@@ -96,7 +100,7 @@ export class Checkpoint {
   }
 
   /**
-   * Reads every parameter that the model was built with. At most two tensors are in memory at a time.
+   * Reads every parameter that the model was built with. Of large tensors only a piece is in memory at a time.
    *
    * @param quantization how linear layers and embeddings are held whose rows are whole blocks of 32; all else is f32.
    * @throws InputError when the file ends before its tensors do.
@@ -104,52 +108,68 @@ export class Checkpoint {
   async load(quantization: Quantization = "none"): Promise<FrozenWeights> {
     const frozen = await FrozenWeights.create();
     const matrices = quantizable(this.model);
-    let writing: Promise<void> = Promise.resolve();
     try {
       for (const parameter of this.#parameters) {
-        const { name } = parameter;
         const fewestBits = matrices.get(parameter);
-        const blocks = fewestBits && (await this.#readBlocks(name, quantization, fewestBits));
-        const tensor = blocks ?? (await this.#read(name));
-        await writing;
-        writing = "bits" in tensor ? frozen.addQuantized(name, tensor) : frozen.add(name, tensor);
+        const { name, shape } = parameter;
+        const blocks = fewestBits && this.#readBlocks(name, quantization, fewestBits);
+        if (blocks) await frozen.addQuantizedRows(name, shape, blocks);
+        else await frozen.addRows(name, shape, this.#read(name));
       }
-      await writing;
       return frozen;
     } catch (error) {
-      await writing.catch(() => {});
       await frozen.dispose();
       throw error;
     }
   }
 
-  async #read(name: string): Promise<Tensor> {
-    const { weights, nameOf, restore } = this.#storage;
-    const stored = await weights.read(nameOf(name));
-    if (stored.dtype !== "f32") {
-      throw new InputError(
-        `${weights.name}: tensor ${nameOf(name)}`,
-        `is ${stored.dtype}, expected floating point; save it as F32, F16 or BF16`,
-      );
-    }
-    return restore(name, stored);
-  }
-
-  /** A matrix in blocks; undefined when it is to stay as it is. */
-  async #readBlocks(
+  /** A matrix in blocks, some rows at a time; undefined when it is to stay as it is. */
+  #readBlocks(
     name: string,
     quantization: Quantization,
     fewestBits: 4 | 8,
-  ): Promise<QuantizedMatrix | undefined> {
+  ): AsyncGenerator<QuantizedMatrix> | undefined {
     if (quantization === "none") return undefined;
-    if (quantization !== "gguf")
-      return quantize(await this.#read(name), quantization === "int8" ? 8 : fewestBits);
-    const { weights, nameOf, restore } = this.#storage;
-    const blocks = await weights.readBlocks(nameOf(name));
-    if (blocks) return { ...blocks, data: restore(name, blocks.data), scales: restore(name, blocks.scales) };
-    return isBlockType(weights.tensors.get(nameOf(name))!.dtype)
-      ? quantize(await this.#read(name), 8)
-      : undefined;
+    if (quantization !== "gguf") return this.#round(name, quantization === "int8" ? 8 : fewestBits);
+    const { weights, nameOf } = this.#storage;
+    const { dtype } = weights.tensors.get(nameOf(name))!;
+    if (!isBlockType(dtype)) return undefined;
+    return weights.blockFormat(nameOf(name)) ? this.#readStoredBlocks(name) : this.#round(name, 8);
+  }
+
+  /** A parameter as f32, some rows at a time. */
+  async *#read(name: string): AsyncGenerator<Tensor> {
+    const { weights, nameOf, restorer } = this.#storage;
+    const restore = restorer(name);
+    for (const rows of this.#pieces(name)) {
+      const piece = await weights.read(nameOf(name), rows);
+      if (piece.dtype !== "f32") {
+        throw new InputError(
+          `${weights.name}: tensor ${nameOf(name)}`,
+          `is ${piece.dtype}, expected floating point; save it as F32, F16 or BF16`,
+        );
+      }
+      yield restore?.(piece) ?? piece;
+    }
+  }
+
+  async *#round(name: string, bits: 4 | 8): AsyncGenerator<QuantizedMatrix> {
+    for await (const piece of this.#read(name)) yield quantize(piece, bits);
+  }
+
+  async *#readStoredBlocks(name: string): AsyncGenerator<QuantizedMatrix> {
+    const { weights, nameOf, restorer } = this.#storage;
+    const restore = restorer(name);
+    for (const rows of this.#pieces(name)) {
+      const blocks = await weights.readBlocks(nameOf(name), rows);
+      yield restore ? { ...blocks, data: restore(blocks.data), scales: restore(blocks.scales) } : blocks;
+    }
+  }
+
+  /** The rows to read at a time: what is restored is restored as a whole. */
+  #pieces(name: string): Iterable<RowRange | undefined> {
+    const { weights, nameOf, restorer } = this.#storage;
+    return restorer(name) ? [undefined] : rowRanges(weights.tensors.get(nameOf(name))!.shape, pieceSize);
   }
 
   /** Closes the files. */
@@ -218,7 +238,7 @@ async function openFolder(path: string): Promise<Checkpoint> {
         weights,
         nameOf,
         shapeOf: ({ shape }) => shape,
-        restore: (_, tensor) => tensor,
+        restorer: () => undefined,
       },
       tokenizer: async () => tokenizer,
     });
@@ -254,7 +274,7 @@ async function openGgufFile(path: string): Promise<Checkpoint> {
         weights,
         nameOf: (parameter) => ggufName(parameter, gguf),
         shapeOf: ({ name, shape }) => (gguf.transposed?.(name) ? shape.toReversed() : shape),
-        restore: (parameter, tensor) => ggufRestored(parameter, tensor, gguf, file),
+        restorer: (parameter) => ggufRestorer(parameter, gguf, file),
       },
       tokenizer: async () => Tokenizer.fromGguf(weights.header.metadata, path),
     });

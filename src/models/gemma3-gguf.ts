@@ -1,7 +1,13 @@
+import type { Tensor } from "../engine/index.js";
 import { commonLayer, type GgufFamily } from "./gguf-model.js";
 
 /** Number of layers of Gemma 3 27B, the only size whose attention scale is not that of its head size. */
 const layersOf27B = 62;
+
+function lessOne(tensor: Tensor): Tensor {
+  for (let i = 0; i < tensor.size; i++) tensor.f32[i]! -= 1;
+  return tensor;
+}
 
 /** Gemma 3 in GGUF files. */
 export const gemma3Gguf: GgufFamily = {
@@ -29,8 +35,5 @@ export const gemma3Gguf: GgufFamily = {
   },
 
   // llama.cpp multiplies by the weight itself, Gemma's own checkpoints hold weight - 1.
-  restore(parameter, tensor) {
-    if (parameter.endsWith("norm.weight")) for (let i = 0; i < tensor.size; i++) tensor.f32[i]! -= 1;
-    return tensor;
-  },
+  restorer: (parameter) => (parameter.endsWith("norm.weight") ? lessOne : undefined),
 };

@@ -4,6 +4,9 @@ import type { GgufValue } from "../io/gguf-cursor.js";
 import type { JsonObject } from "../io/json-file.js";
 import type { GgufSource } from "../io/weight-source.js";
 
+/** Gives a parameter's numbers as Hugging Face has them; may change the tensor in place. */
+export type Restorer = (tensor: Tensor) => Tensor;
+
 /** A family's spelling in GGUF files. */
 export interface GgufFamily {
   /** `general.architecture`. */
@@ -19,10 +22,10 @@ export interface GgufFamily {
   /** Whether the converter transposed a parameter, which is a matrix. */
   transposed?(parameter: string): boolean;
   /**
-   * Undoes what the converter did to a parameter's numbers; may change the tensor in place. Matrices only have their rows
-   * moved, so that the bytes and the scales of blocks are restored like them.
+   * How to undo what the converter did to a parameter's numbers; undefined where it did nothing. Matrices only have their
+   * rows moved, so that the bytes and the scales of blocks are restored like them.
    */
-  restore?(parameter: string, tensor: Tensor, file: GgufModel): Tensor;
+  restorer?(parameter: string, file: GgufModel): Restorer | undefined;
 }
 
 /** The parts that most families call the same. */
@@ -55,11 +58,9 @@ export function ggufName(parameter: string, family: GgufFamily): string {
   return inLayer ? `blk.${index}.${module}.${kind}` : `${module}.${kind}`;
 }
 
-/** A parameter's numbers as Hugging Face has them; may change the tensor in place. */
-export function ggufRestored(parameter: string, tensor: Tensor, family: GgufFamily, file: GgufModel): Tensor {
-  const turned = family.transposed?.(parameter) ? transposed(tensor) : tensor;
-  return family.restore?.(parameter, turned, file) ?? turned;
-}
+/** How a parameter's numbers are made as Hugging Face has them; undefined where they are. */
+export const ggufRestorer = (parameter: string, family: GgufFamily, file: GgufModel): Restorer | undefined =>
+  family.transposed?.(parameter) ? transposed : family.restorer?.(parameter, file);
 
 function transposed({ shape: [rows, columns], f32: from }: Tensor): Tensor {
   const to = new Float32Array(from.length);

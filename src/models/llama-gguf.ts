@@ -2,7 +2,7 @@ import { arrayType, Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
 import { RotaryEmbedding } from "../nn/rotary.js";
-import { commonLayer, type GgufFamily, type GgufModel } from "./gguf-model.js";
+import { commonLayer, type GgufFamily, type GgufModel, type Restorer } from "./gguf-model.js";
 
 /** Llama in GGUF files, which also Mistral's are. */
 export const llamaGguf: GgufFamily = {
@@ -21,24 +21,23 @@ export const llamaGguf: GgufFamily = {
     };
   },
 
-  restore(parameter, tensor, file) {
-    return /\.[qk]_proj\./.test(parameter) ? halvesTogether(tensor, file.headDim) : tensor;
-  },
+  restorer: (parameter, file) => (/\.[qk]_proj\./.test(parameter) ? halvesTogether(file.headDim) : undefined),
 };
 
 /** llama.cpp turns neighbouring channels, Hugging Face channels i and i + D/2: rows 2i and 2i + 1 of a head become i and i + D/2. */
-export function halvesTogether(tensor: Tensor, headDim: number): Tensor {
-  const { dtype, shape, data } = tensor;
-  const from = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const width = from.length / shape[0]!;
-  const to = new Uint8Array(from.length);
-  for (let row = 0; row < shape[0]!; row++) {
-    const channel = row % headDim;
-    const target = row - channel + (channel % 2) * (headDim / 2) + Math.floor(channel / 2);
-    to.set(from.subarray(row * width, (row + 1) * width), target * width);
-  }
-  return new Tensor(dtype, shape, new (arrayType(dtype))(to.buffer));
-}
+export const halvesTogether =
+  (headDim: number): Restorer =>
+  ({ dtype, shape, data }) => {
+    const from = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const width = from.length / shape[0]!;
+    const to = new Uint8Array(from.length);
+    for (let row = 0; row < shape[0]!; row++) {
+      const channel = row % headDim;
+      const target = row - channel + (channel % 2) * (headDim / 2) + Math.floor(channel / 2);
+      to.set(from.subarray(row * width, (row + 1) * width), target * width);
+    }
+    return new Tensor(dtype, shape, new (arrayType(dtype))(to.buffer));
+  };
 
 const ropeFactors = "rope_freqs.weight";
 

@@ -21,9 +21,8 @@ export const olmoGguf: GgufFamily = {
     };
   },
 
-  restore(parameter, tensor, file) {
-    return /\.[qk]_proj\.weight$/.test(parameter) ? halvesTogether(tensor, file.headDim) : tensor;
-  },
+  restorer: (parameter, file) =>
+    /\.[qk]_proj\.weight$/.test(parameter) ? halvesTogether(file.headDim) : undefined,
 };
 
 const normedQueriesAndKeys = {
