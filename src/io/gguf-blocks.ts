@@ -1,6 +1,6 @@
+import { halfToNumber } from "../engine/half.js";
 import type { BlockFormat, QuantizedMatrix } from "../engine/quantized.js";
 import { Tensor } from "../engine/tensor.js";
-import { halfToNumber } from "../engine/half.js";
 
 /**
  * How a storage type of GGUF tensors is laid out whose weights are a scale times a signed whole number: others have an

@@ -1,4 +1,8 @@
-import { type BlockFormat, dequantize as dequantizeBlocks, type QuantizedMatrix } from "../engine/quantized.js";
+import {
+  type BlockFormat,
+  dequantize as dequantizeBlocks,
+  type QuantizedMatrix,
+} from "../engine/quantized.js";
 import { sizeOf } from "../engine/tensor.js";
 import { halves, isSymmetric, readSymmetric, type SymmetricTypeName, symmetricTypes } from "./gguf-blocks.js";
 

@@ -1,6 +1,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { compile, FrozenWeights, fromF32, matmul, mul, Parameter, Tensor } from "../../src/engine/index.js";
+import {
+  compile,
+  dequantize,
+  FrozenWeights,
+  fromF32,
+  matmul,
+  mul,
+  Parameter,
+  quantize,
+  Tensor,
+} from "../../src/engine/index.js";
 
 const folderOf = (weights: FrozenWeights): string =>
   (weights.storage as unknown as { folder: string }).folder;
@@ -24,6 +34,35 @@ test("weights of any floating type are stored as f32 and read back", async () =>
     expect([...tensor.f32]).toEqual([...values.f32]);
   }
   expect((await frozen.read("one")).item()).toBe(7);
+  await frozen.dispose();
+});
+
+test("a weight that comes in pieces is stored as one, as f32 or in blocks", async () => {
+  const frozen = await FrozenWeights.create();
+  const values = Float32Array.from({ length: 6 * 64 }, (_, i) => Math.sin(i));
+  const rows = (start: number, end: number) =>
+    Tensor.f32([end - start, 64], values.subarray(start * 64, end * 64));
+  async function* pieces() {
+    for (const [start, end] of [
+      [0, 2],
+      [2, 5],
+      [5, 6],
+    ] as const)
+      yield rows(start, end);
+  }
+  async function* blocks() {
+    for await (const piece of pieces()) yield quantize(piece, 4);
+  }
+  // At once: no piece may land in another's place.
+  await Promise.all([
+    frozen.addRows("plain", [6, 64], pieces()),
+    frozen.addQuantizedRows("blocks", [6, 64], blocks()),
+    frozen.add("one", Tensor.scalar(7)),
+  ]);
+  expect((await frozen.read("plain")).f32).toEqual(values);
+  expect((await frozen.read("blocks")).f32).toEqual(dequantize(quantize(rows(0, 6), 4)).f32);
+  expect((await frozen.read("one")).item()).toBe(7);
+  await expect(frozen.addQuantizedRows("empty", [0, 64], [])).rejects.toThrow("empty has no rows");
   await frozen.dispose();
 });
 

@@ -28,15 +28,30 @@ describe("dequantisation", () => {
       const stored = await openGguf("test/fixtures/gguf/types.gguf");
       const blocks = await stored.readBlocks(type);
       expect(blocks).toMatchObject({ bits, blockSize });
-      expect(dequantizeBlocks(blocks!).f32).toEqual((await stored.read(type)).f32);
+      expect(blocks).toMatchObject(stored.blockFormat(type)!);
+      expect(dequantizeBlocks(blocks).f32).toEqual((await stored.read(type)).f32);
       await stored.close();
     },
   );
 
+  test.each(["F16", "Q4_0", "Q6_K", "Q4_K"])("of some rows of %s gives those of the whole", async (type) => {
+    const stored = await openGguf("test/fixtures/gguf/types.gguf");
+    const { shape, f32 } = await stored.read(type);
+    const columns = shape[1]!;
+    const rows = { start: 1, end: shape[0]! };
+    const some = await stored.read(type, rows);
+    expect(some.shape).toEqual([rows.end - 1, columns]);
+    expect(some.f32).toEqual(f32.subarray(columns));
+    if (stored.blockFormat(type))
+      expect(dequantizeBlocks(await stored.readBlocks(type, rows)).f32).toEqual(f32.subarray(columns));
+    await stored.close();
+  });
+
   test("of types with an offset has no blocks, nor have plain numbers", async () => {
     const stored = await openGguf("test/fixtures/gguf/types.gguf");
     for (const type of ["F32", "F16", "BF16", "Q4_1", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K"])
-      expect(await stored.readBlocks(type), type).toBeUndefined();
+      expect(stored.blockFormat(type), type).toBeUndefined();
+    await expect(stored.readBlocks("Q4_K")).rejects.toThrow(RangeError);
     await stored.close();
     expect(["F32", "F16", "Q4_1", "Q6_K", "BOOL"].map(isBlockType)).toEqual([
       false,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { dequantize, type FrozenWeights, quantize, type Tensor } from "../../src/engine/index.js";
+import { dequantize, type FrozenWeights, quantize, Tensor } from "../../src/engine/index.js";
 import { openCheckpoint } from "../../src/models/checkpoint.js";
 import type { GgufTensorSpec } from "../io/gguf-bytes.js";
 import { fixtureFolder, openFixture } from "./fixture.js";
@@ -94,6 +94,28 @@ test("a GGUF file's blocks are kept, their rows in Hugging Face's order; those w
   const rounded = (await frozen.read(query)).f32.map((value) => Math.round(value * 64) / 64);
   expect((await blocks.read(query)).f32.map(Math.abs)).toEqual(rounded.map(Math.abs));
   for (const weights of [blocks, plain, frozen]) await weights.dispose();
+  await gguf.close();
+});
+
+test("a vocabulary that is read in pieces has all its rows", async () => {
+  const { checkpoint, frozen } = await openFixture("llama-gqa");
+  const size = 40_000; // 1.28 million numbers
+  const table = Tensor.f32(
+    [size, 32],
+    Float32Array.from({ length: size * 32 }, (_, i) => (i % 191) / 64 - 1),
+  );
+  const tensors = new Map<string, Tensor | GgufTensorSpec>();
+  for (const [path] of checkpoint.model.namedParameters())
+    tensors.set(llamaName(path), await frozen.read(path));
+  tensors.set("token_embd.weight", inBlocks(table, "Q8_0")).set("output.weight", table);
+  const gguf = await openCheckpoint(await writeGguf("llama", llamaFields, tensors));
+  for (const quantization of ["none", "gguf"] as const) {
+    const loaded = await gguf.load(quantization);
+    for (const name of ["model.embed_tokens.weight", "lm_head.weight"])
+      expect((await loaded.read(name)).f32).toEqual(table.f32);
+    await loaded.dispose();
+  }
+  await frozen.dispose();
   await gguf.close();
 });
 
