@@ -2,12 +2,30 @@ import { InputError } from "../errors.js";
 import type { GgufValue } from "./gguf-cursor.js";
 import type { JsonObject } from "./json-file.js";
 import { preTokenizers } from "./pre-tokenizers.js";
-import { mergesByScore } from "./score-merges.js";
+import { ScoreMerges } from "./score-merges.js";
 
 /** The files of a tokenizer, parsed, under the names that they have in a Hugging Face folder. */
 export interface TokenizerFiles {
   readonly "tokenizer.json": JsonObject;
   readonly "tokenizer_config.json": JsonObject;
+}
+
+/** The tokenizer of a GGUF file. Its vocabulary of hundreds of thousands of tokens is kept apart from the files. */
+export interface GgufTokenizer {
+  /** The files, the vocabulary left empty; the merges as well where they follow from scores. */
+  readonly files: TokenizerFiles;
+  /** Ids by token, in their order. */
+  readonly vocabulary: ReadonlyMap<string, number>;
+  readonly merges: ScoreMerges | undefined;
+}
+
+/** The files of a tokenizer with all that belongs in them. */
+export function completeFiles({ files, vocabulary, merges }: GgufTokenizer): TokenizerFiles {
+  const { model, ...rest } = files["tokenizer.json"];
+  const vocab: Record<string, number> = Object.create(null);
+  for (const [token, id] of vocabulary) vocab[token] = id;
+  const complete = { ...(model as JsonObject), ...(merges ? { merges: merges.list() } : {}), vocab };
+  return { ...files, "tokenizer.json": { ...rest, model: complete } };
 }
 
 /** Token types of GGUF (llama.h). */
@@ -20,7 +38,7 @@ const byte = 6;
 const metaspace = "\u2581";
 
 /**
- * The tokenizer of a GGUF file, as the files that the Hugging Face library reads.
+ * Reads the tokenizer of a GGUF file as the files that the Hugging Face library reads.
  *
  * - `llama`, `gemma`: SentencePiece BPE. Merges follow from the scores, unknown characters become bytes.
  * - `gpt2`: byte-level BPE, words cut as `tokenizer.ggml.pre` says.
@@ -28,10 +46,7 @@ const metaspace = "\u2581";
  * @param name what error messages call the file
  * @throws InputError naming the metadata field that is wrong or not supported.
  */
-export function tokenizerFilesFromGguf(
-  metadata: ReadonlyMap<string, GgufValue>,
-  name: string,
-): TokenizerFiles {
+export function readGgufTokenizer(metadata: ReadonlyMap<string, GgufValue>, name: string): GgufTokenizer {
   const vocabulary = new Vocabulary(metadata, name);
   const model = vocabulary.string("model");
   switch (model) {
@@ -48,16 +63,20 @@ export function tokenizerFilesFromGguf(
   }
 }
 
-function sentencePiece(vocabulary: Vocabulary): TokenizerFiles {
+function sentencePiece(vocabulary: Vocabulary): GgufTokenizer {
   const { tokens, types } = vocabulary;
   const scores = vocabulary.list("scores", "number", tokens.length);
   const mergeable = [...tokens.keys()].filter(
     (id) => ![unknown, control, userDefined, byte].includes(types[id]!),
   );
   mergeable.sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const merges = new ScoreMerges(
+    vocabulary.ids,
+    mergeable.map((id) => tokens[id]!),
+  );
   const spacePrefix = vocabulary.boolean("add_space_prefix", true);
   const escapeSpaces = { type: "Replace", pattern: { String: " " }, content: metaspace };
-  return vocabulary.files({
+  const files = vocabulary.files({
     addBos: true,
     normalizer: spacePrefix
       ? { type: "Sequence", normalizers: [{ type: "Prepend", prepend: metaspace }, escapeSpaces] }
@@ -76,12 +95,13 @@ function sentencePiece(vocabulary: Vocabulary): TokenizerFiles {
       fuse_unk: true,
       byte_fallback: true,
       ignore_merges: false,
-      merges: mergesByScore(mergeable.map((id) => tokens[id]!)),
+      merges: [],
     },
   });
+  return { files, vocabulary: vocabulary.ids, merges };
 }
 
-function byteLevel(vocabulary: Vocabulary): TokenizerFiles {
+function byteLevel(vocabulary: Vocabulary): GgufTokenizer {
   const pre = vocabulary.string("pre");
   const rules = Object.hasOwn(preTokenizers, pre) ? preTokenizers[pre] : undefined;
   if (!rules) {
@@ -98,7 +118,7 @@ function byteLevel(vocabulary: Vocabulary): TokenizerFiles {
     invert: false,
   });
   const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
-  return vocabulary.files({
+  const files = vocabulary.files({
     addBos: rules.addBos,
     normalizer: rules.normalizer,
     pre_tokenizer: { type: "Sequence", pretokenizers: [...rules.patterns.map(split), bytes] },
@@ -115,6 +135,7 @@ function byteLevel(vocabulary: Vocabulary): TokenizerFiles {
       }),
     },
   });
+  return { files, vocabulary: vocabulary.ids, merges: undefined };
 }
 
 /** What the two kinds differ in. */
@@ -135,6 +156,7 @@ interface ElementTypes {
 class Vocabulary {
   readonly tokens: readonly string[];
   readonly types: readonly number[];
+  readonly ids: ReadonlyMap<string, number>;
   readonly #metadata: ReadonlyMap<string, GgufValue>;
   readonly #name: string;
 
@@ -143,6 +165,7 @@ class Vocabulary {
     this.#name = name;
     this.tokens = this.list("tokens", "string");
     this.types = this.list("token_type", "number", this.tokens.length);
+    this.ids = this.#idsByToken();
   }
 
   error(field: string, problem: string): InputError {
@@ -207,7 +230,7 @@ class Vocabulary {
           continuing_subword_prefix: null,
           end_of_word_suffix: null,
           ...kind.model,
-          vocab: this.#vocab(),
+          vocab: {},
         },
       },
       "tokenizer_config.json": {
@@ -222,15 +245,16 @@ class Vocabulary {
     };
   }
 
-  #vocab(): Record<string, number> {
-    const ids: Record<string, number> = Object.create(null);
+  #idsByToken(): Map<string, number> {
+    const ids = new Map<string, number>();
     for (const [id, token] of this.tokens.entries()) {
-      if (token in ids)
-        throw this.error(
-          "tokens",
-          `has ${JSON.stringify(token)} as ${ids[token]} and as ${id}; a token must occur once`,
-        );
-      ids[token] = id;
+      ids.set(token, id);
+      if (ids.size > id) continue;
+      const first = this.tokens.indexOf(token);
+      throw this.error(
+        "tokens",
+        `has ${JSON.stringify(token)} as ${first} and as ${id}; a token must occur once`,
+      );
     }
     return ids;
   }

@@ -16,10 +16,15 @@ declare module "@huggingface/tokenizers" {
   export class Model {
     /** Tokens by id; a gap is `undefined`. */
     vocab: string[];
+    tokens_to_ids: ReadonlyMap<string, number>;
+    unk_token: string | null | undefined;
+    unk_token_id: number | undefined;
     end_of_word_suffix?: string | null;
   }
 
   export class BPE extends Model {
+    /** Ranks of merges, by the two tokens as a JSON list. */
+    bpe_ranks: Pick<ReadonlyMap<string, number>, "get">;
     continuing_subword_suffix: string | null;
   }
 

@@ -1,14 +1,58 @@
 /**
- * The merges of a SentencePiece BPE vocabulary, best first. The model holds only tokens and scores: any two
- * neighbours whose concatenation is a token may merge, the highest score first. Written as merges, that is every way to cut a token into two
+ * The merges of a SentencePiece BPE vocabulary. The model holds only tokens and scores: any two neighbours whose
+ * concatenation is a token may merge, the highest score first. Written as merges, that is every way to cut a token into two
  * tokens, in the order of the tokens' scores (so in the order of the tokens' training).
  *
- * A vocabulary has a million such cuts. They are looked up by a rolling hash of prefix and suffix in a table of
- * numbers, a third of the time that a `Map` of substrings takes.
- *
- * @param tokens the tokens that can come out of merging, highest score first
+ * A vocabulary has a million such cuts. To encode a text only few are asked for, and the rank of one follows from the
+ * score of what it makes: the list is made when a file is to hold it.
  */
-export function mergesByScore(tokens: readonly string[]): [string, string][] {
+export class ScoreMerges {
+  readonly #ids: ReadonlyMap<string, number>;
+  readonly #tokens: readonly string[];
+  /** By id: the place among the tokens that can come out of merging; -1 for the others. */
+  readonly #places: Int32Array;
+  readonly #longest: number;
+
+  /**
+   * @param ids of all tokens
+   * @param tokens those that can come out of merging, highest score first
+   */
+  constructor(ids: ReadonlyMap<string, number>, tokens: readonly string[]) {
+    this.#ids = ids;
+    this.#tokens = tokens;
+    this.#places = new Int32Array(ids.size).fill(-1);
+    for (const [place, token] of tokens.entries()) this.#places[ids.get(token)!] = place;
+    this.#longest = tokens.reduce((max, { length }) => Math.max(max, length), 0);
+  }
+
+  /**
+   * The rank of a merge, in the order of {@link ScoreMerges.list} though with gaps; undefined when there is none.
+   *
+   * @param pair the two tokens as a JSON list: what the tokenizers library looks merges up by.
+   */
+  get(pair: string): number | undefined {
+    const [left, right] = JSON.parse(pair) as [string, string];
+    const place = this.#placeOf(left + right);
+    if (place < 0 || this.#placeOf(left) < 0 || this.#placeOf(right) < 0) return undefined;
+    return place * this.#longest + left.length;
+  }
+
+  #placeOf(token: string): number {
+    const id = this.#ids.get(token);
+    return id === undefined ? -1 : this.#places[id]!;
+  }
+
+  /** All merges, best first. */
+  list(): [string, string][] {
+    return mergesByScore(this.#tokens);
+  }
+}
+
+/**
+ * Every way to cut a token into two, in the order of the tokens. Cuts are looked up by a rolling hash of prefix and
+ * suffix in a table of numbers, a third of the time that a `Map` of substrings takes.
+ */
+function mergesByScore(tokens: readonly string[]): [string, string][] {
   const table = new SubstringTable(tokens);
   const merges: [string, string][] = [];
   for (const token of tokens) {

@@ -8,7 +8,12 @@ import {
 import { z } from "zod";
 import { InputError } from "../errors.js";
 import type { GgufValue } from "./gguf-cursor.js";
-import { type TokenizerFiles, tokenizerFilesFromGguf } from "./gguf-tokenizer.js";
+import {
+  completeFiles,
+  type GgufTokenizer,
+  readGgufTokenizer,
+  type TokenizerFiles,
+} from "./gguf-tokenizer.js";
 import { readJsonFile, readJsonFileIfPresent } from "./json-file.js";
 import { TextCutter } from "./text-cutter.js";
 import { parseWith } from "./validate.js";
@@ -40,22 +45,23 @@ export class Tokenizer {
   readonly padId: number | undefined;
   /** One more than the highest id. */
   readonly vocabSize: number;
-  readonly #files: TokenizerFiles;
+  readonly #files: () => TokenizerFiles;
   readonly #library: Library;
   readonly #special: ReadonlySet<number>;
 
   /**
    * @param files the parsed files of a tokenizer
    * @param folder what error messages call the place that they come from
+   * @param gguf what the files leave out, for a GGUF file's
    * @throws InputError naming the file and field that cannot be used.
    */
-  constructor(files: TokenizerFiles, folder: string) {
-    this.#files = files;
+  constructor(files: TokenizerFiles, folder: string, gguf?: GgufTokenizer) {
+    this.#files = gguf ? () => completeFiles(gguf) : () => files;
     const where = `${folder}/tokenizer.json`;
     const { added_tokens } = parseWith(tokenizerSchema, files["tokenizer.json"], where);
     const config = parseWith(configSchema, files["tokenizer_config.json"], `${folder}/tokenizer_config.json`);
     try {
-      this.#library = createLibrary(files);
+      this.#library = createLibrary(files, gguf);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new InputError(where, `cannot be used (${reason}); save it again with the tokenizers library`, {
@@ -93,7 +99,8 @@ export class Tokenizer {
    * @throws InputError naming the metadata field that is wrong or not supported.
    */
   static fromGguf(metadata: ReadonlyMap<string, GgufValue>, name = "GGUF"): Tokenizer {
-    return new Tokenizer(tokenizerFilesFromGguf(metadata, name), name);
+    const gguf = readGgufTokenizer(metadata, name);
+    return new Tokenizer(gguf.files, name, gguf);
   }
 
   /**
@@ -123,13 +130,13 @@ export class Tokenizer {
 
   /** The files of this tokenizer, parsed. */
   toFiles(): TokenizerFiles {
-    return this.#files;
+    return this.#files();
   }
 
   /** Writes the files of this tokenizer into a folder, which exists. */
   async save(folder: string): Promise<void> {
     const { writeFileAtomic } = await import("./atomic-file.js");
-    const { "tokenizer.json": tokenizer, "tokenizer_config.json": config } = this.#files;
+    const { "tokenizer.json": tokenizer, "tokenizer_config.json": config } = this.#files();
     // Half a million merges: with a line for each the file would be three times as long.
     await writeFileAtomic(`${folder}/tokenizer.json`, JSON.stringify(tokenizer));
     await writeFileAtomic(`${folder}/tokenizer_config.json`, `${JSON.stringify(config, null, 2)}\n`);
@@ -173,14 +180,23 @@ export class TokenStream {
 }
 
 /** The library's tokenizer, made faster on long texts and exact on byte order marks. */
-function createLibrary(files: TokenizerFiles): Library {
+function createLibrary(files: TokenizerFiles, gguf: GgufTokenizer | undefined): Library {
   const library = new Library(files["tokenizer.json"], files["tokenizer_config.json"]);
   const { model } = library;
+  if (gguf && model instanceof BPE) setVocabulary(model, gguf);
   if (model instanceof BPE && !model.end_of_word_suffix && !model.continuing_subword_suffix) {
     library.pre_tokenizer = new TextCutter(library.pre_tokenizer, model.vocab);
   }
   keepByteOrderMarks(library.decoder);
   return library;
+}
+
+/** From files it would make an object, a list and two maps of the vocabulary, and all merges. */
+function setVocabulary(model: BPE, { vocabulary, merges }: GgufTokenizer): void {
+  model.tokens_to_ids = vocabulary;
+  model.vocab = [...vocabulary.keys()];
+  model.unk_token_id = model.unk_token == null ? undefined : vocabulary.get(model.unk_token);
+  if (merges) model.bpe_ranks = merges;
 }
 
 /** The library decodes bytes with a `TextDecoder` that drops a byte order mark. */

@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
-import { mergesByScore } from "../../src/io/score-merges.js";
+import { ScoreMerges } from "../../src/io/score-merges.js";
 import { Random } from "../../src/random.js";
 import { gemma } from "./vocabularies.js";
+
+const mergesOf = (tokens: readonly string[]) =>
+  new ScoreMerges(new Map(tokens.map((token, id) => [token, id])), tokens);
 
 /** Every cut of every token, looked up one by one. */
 function plainly(tokens: readonly string[]): [string, string][] {
@@ -15,13 +18,13 @@ function plainly(tokens: readonly string[]): [string, string][] {
 }
 
 test("a token merges from every two tokens that it consists of, in the order of the tokens", () => {
-  expect(mergesByScore(["abc", "ab", "bc", "a", "b", "c", "🙂"])).toEqual([
+  expect(mergesOf(["abc", "ab", "bc", "a", "b", "c", "🙂"]).list()).toEqual([
     ["a", "bc"],
     ["ab", "c"],
     ["a", "b"],
     ["b", "c"],
   ]);
-  expect(mergesByScore([])).toEqual([]);
+  expect(mergesOf([]).list()).toEqual([]);
 });
 
 test("the merges of a trained and of a random vocabulary are those of a plain search", () => {
@@ -31,6 +34,23 @@ test("the merges of a trained and of a random vocabulary are those of a plain se
   const randomWords = [...new Set(Array.from({ length: 5000 }, word))];
   for (const tokens of [gemma.metadata["tokenizer.ggml.tokens"] as string[], randomWords]) {
     expect(plainly(tokens).length).toBeGreaterThan(200);
-    expect(mergesByScore(tokens)).toEqual(plainly(tokens));
+    const merges = mergesOf(tokens);
+    const list = merges.list();
+    expect(list).toEqual(plainly(tokens));
+    const ranks = list.map((pair) => merges.get(JSON.stringify(pair))!);
+    for (let i = 1; i < ranks.length; i++) expect(ranks[i]! > ranks[i - 1]!).toBe(true);
   }
+});
+
+test("what makes no token, or is made of what no merge gives, has no rank", () => {
+  const ids = new Map(["ab", "a", "b", "<x>", "<x>a"].map((token, id) => [token, id]));
+  const merges = new ScoreMerges(ids, ["ab", "a", "b", "<x>a"]);
+  const rank = (left: string, right: string) => merges.get(JSON.stringify([left, right]));
+  expect(rank("a", "b")).toBeTypeOf("number");
+  for (const [left, right] of [
+    ["b", "a"],
+    ["a", "c"],
+    ["<x>", "a"],
+  ] as const)
+    expect(rank(left, right)).toBeUndefined();
 });
