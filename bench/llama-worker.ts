@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { serve } from "./serve.js";
-import { type Prepared, secondsOf, shortPrompt, tokenIds, type Work } from "./work.js";
+import { type Prepared, shortPrompt, time, tokenIds, type Work } from "./work.js";
 
 /** What is used of node-llama-cpp. */
 interface LlamaModule {
@@ -24,7 +24,8 @@ const { version } = JSON.parse(readFileSync(new URL("package.json", folder), "ut
 const threads = availableParallelism();
 
 async function prepare(work: Work): Promise<Prepared> {
-  if (work.kind === "operator" || work.kind === "train") throw new Error(`llama.cpp does no ${work.kind}`);
+  if (!(work.kind === "decode" || work.kind === "prefill" || work.kind === "first-token"))
+    throw new Error(`llama.cpp does no ${work.kind}`);
   const { getLlama } = (await import(new URL("dist/index.js", folder).href)) as LlamaModule;
   const llama = await getLlama({ gpu: false, build: "never", maxThreads: threads, logLevel: "error" });
   const model = await llama.loadModel({ modelPath: work.model });
@@ -46,13 +47,13 @@ async function prepare(work: Work): Promise<Prepared> {
   const release = () => llama.dispose();
   switch (work.kind) {
     case "decode":
-      return { repeat: () => secondsOf(() => write(work.tokens)), release };
+      return { repeat: () => time(() => write(work.tokens)), release };
     case "prefill":
-      return { repeat: () => secondsOf(() => read(tokenIds(work.length))), release };
+      return { repeat: () => time(() => read(tokenIds(work.length))), release };
     case "first-token": {
       await write(1);
       const seconds = performance.now() / 1000;
-      return { repeat: async () => seconds, release };
+      return { repeat: async () => ({ seconds }), release };
     }
   }
 }

@@ -1,6 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { WorkerProcess } from "./process.js";
+import type { LimitWork } from "./work.js";
+import { productGflop, readingBytes } from "./works/limit.js";
 
 /** What the figures were measured on. */
 export interface Machine {
@@ -10,17 +14,52 @@ export interface Machine {
   readonly system: string;
   /** Mean number of running processes over the minute before the run: what else was going on. */
   readonly load: number;
+  readonly limits: Limits;
 }
 
-export function describeMachine(): Machine {
+/** What the machine gives at best. */
+export interface Limits {
+  /** f32 products, in GFLOP/s. */
+  readonly gflops: number;
+  /** Reading of memory, in bytes/s. */
+  readonly bytesPerSecond: number;
+}
+
+export async function describeMachine(): Promise<Machine> {
   return {
     cpu: cpus()[0]?.model ?? "unknown",
     cores: availableParallelism(),
     memoryBytes: totalmem(),
     system: `${process.platform} ${process.arch}`,
     load: loadavg()[0]!,
+    limits: {
+      gflops: productGflop / (await fewestSeconds("product")),
+      bytesPerSecond: readingBytes / (await fewestSeconds("reading")),
+    },
   };
 }
+
+/** Of a limit the best of many counts, not the median: nothing makes it faster than it is. */
+async function fewestSeconds(kind: LimitWork["kind"]): Promise<number> {
+  const { worker } = await WorkerProcess.start({ name: kind, program: "tptt", work: { kind } }, {});
+  let fewest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 20; i++) fewest = Math.min(fewest, (await worker.repeat()).seconds);
+  await worker.end();
+  return fewest;
+}
+
+/** How much of all cores is at work during half a second, from 0 to 1, while this process does nothing. */
+export async function busyShare(): Promise<number> {
+  const read = () => cpus().map(({ times: { idle, ...work } }) => ({ idle, work: sum(Object.values(work)) }));
+  const before = read();
+  await sleep(500);
+  const after = read();
+  const idle = sum(after.map((core, i) => core.idle - before[i]!.idle));
+  const work = sum(after.map((core, i) => core.work - before[i]!.work));
+  return work / (work + idle);
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** Version of the package, with the commit where there is one; a `+` marks changes that are in no commit. */
 export async function packageVersion(): Promise<string> {

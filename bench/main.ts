@@ -1,13 +1,7 @@
-/**
- * Measures speed and memory, beside the Python reference and llama.cpp where they are installed (npm run bench:setup):
- *
- *     npm run bench -- --suites operator,train --python interop/.venv/bin/python --repeat 5 --report report.json
- *
- * With --profile nothing is timed; the report tells where the time of our side of every row goes.
- */
+/** `npm run bench`: measures the suites row by row, writes the report as it goes. See usage. */
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync, rmSync } from "node:fs";
+import { mkdtemp, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,10 +9,11 @@ import { parseArgs } from "node:util";
 import { TpttModel } from "#dist/index.js";
 import { writeFileAtomic } from "#dist/io/atomic-file.js";
 import { describeMachine, packageVersion } from "./machine.js";
-import { measureRow } from "./measure.js";
+import { measureRows } from "./measure.js";
 import { type Profile, profileSide, type Share } from "./profile.js";
-import { linesOf, type Report, terminalTable } from "./report.js";
+import { linesOf, misses, type Report, reportFile, terminalTable } from "./report.js";
 import type { MeasuredRow, Row, Suite, SuiteOptions } from "./row.js";
+import { accuracy } from "./suites/accuracy.js";
 import { decode } from "./suites/decode.js";
 import { load } from "./suites/load.js";
 import { memory } from "./suites/memory.js";
@@ -26,20 +21,43 @@ import { operator } from "./suites/operator.js";
 import { prefill } from "./suites/prefill.js";
 import { train } from "./suites/train.js";
 
-const suites: Readonly<Record<string, Suite>> = { operator, train, decode, prefill, load, memory };
+const suites: Readonly<Record<string, Suite>> = { operator, train, decode, prefill, load, accuracy, memory };
+const usage = `npm run bench -- [options]
+
+Measures speed and memory, beside Python and llama.cpp where they are installed (npm run bench:setup). Rows that miss a
+goal are profiled. The report is written after each row; npm run bench:report makes docs/performance.md of it.
+
+  --python PATH    a Python with PyTorch, transformers, PEFT and tptt, to measure beside
+  --suites A,B     only these, of ${Object.keys(suites).join(", ")}
+  --rows TEXT      only rows that have this in their names
+  --repeat N       repetitions after the warm-up; default 5. Others than the package are repeated once where one takes over 20 s
+  --quick          leaves out, or makes smaller, what takes minutes
+  --profile        measures nothing, profiles all rows
+  --model PATH     the GGUF file; default Gemma 3 270M, which scripts/get-gemma.sh fetches
+  --text PATH      the text for the suite accuracy; default $TPTT_TEXT
+  --report PATH    default bench/report.json
+  --help           this
+`;
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const { values } = parseArgs({
   options: {
     suites: { type: "string", default: Object.keys(suites).join() },
+    rows: { type: "string", default: "" },
     python: { type: "string" },
     model: { type: "string" },
+    text: { type: "string" },
     repeat: { type: "string", default: "5" },
     quick: { type: "boolean", default: false },
     profile: { type: "boolean", default: false },
-    report: { type: "string" },
+    report: { type: "string", default: reportFile },
+    help: { type: "boolean", default: false },
   },
 });
-const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const say = (text: string) => process.stdout.write(`${text}\n`);
+if (values.help) {
+  say(usage);
+  process.exit();
+}
 
 const repeat = Number(values.repeat);
 if (!(Number.isInteger(repeat) && repeat > 0))
@@ -51,57 +69,87 @@ for (const name of chosen)
 const model = values.model
   ? resolve(values.model)
   : execFileSync("bash", [here("../../scripts/get-gemma.sh")], { encoding: "utf8" }).trim();
+const text = [values.text ?? process.env.TPTT_TEXT, here("../../../shared/data/tinyshakespeare.txt")].find(
+  (path) => path !== undefined && existsSync(path),
+);
 const llama = existsSync(here("../.llama/node_modules/node-llama-cpp"));
 const { python } = values;
 if (!python) say("without --python: nothing of PyTorch is measured");
 if (!llama) say("llama.cpp is not installed (npm run bench:setup): it is not measured");
+if (!text) say("without a text (--text, $TPTT_TEXT): accuracy is not measured");
 
-const machine = describeMachine();
-const versions: Record<string, string> = { tptt: await packageVersion() };
 const scratch = await mkdtemp(join(tmpdir(), "tptt-bench-"));
-try {
-  const options: SuiteOptions = {
-    model,
-    ...(python ? { folder: await writeFolder() } : {}),
-    llama,
-    quick: values.quick,
-    scratch,
-  };
-  const rows: MeasuredRow[] = [];
-  const profiles: Profile[] = [];
-  for (const name of chosen) {
-    for (const row of await suites[name]!(options)) {
-      if (values.profile) {
-        const profile = await profileSide(`${name}: ${row.name}`, row.ours);
-        profiles.push(profile);
-        say(profileText(profile));
-      } else {
-        rows.push(await measure(name, row));
-      }
-      // After each row: a run that is cut off leaves what it has measured.
-      await write({ date: new Date().toISOString(), machine, versions, model, repeat, rows, profiles });
+process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
+const started = performance.now();
+const machine = await describeMachine();
+const versions: Record<string, string> = { tptt: await packageVersion() };
+const options: SuiteOptions = {
+  model,
+  fileBytes: (await stat(model)).size,
+  ...(python ? { folder: await writeFolder() } : {}),
+  ...(text ? { text } : {}),
+  llama,
+  quick: values.quick,
+  scratch,
+};
+const rows: MeasuredRow[] = [];
+const profiles: Profile[] = [];
+for (const suite of chosen) {
+  const all = (await suites[suite]!(options)).filter(({ name }) => name.includes(values.rows));
+  for (const group of groups(all)) {
+    if (!values.profile) rows.push(...(await measure(suite, group)));
+    const wanted = values.profile
+      ? group
+      : rows.slice(-group.length).filter((row) => row.profile !== false && misses(row));
+    for (const { name, ours } of wanted) {
+      const profile = await profileSide(`${suite}: ${name}`, ours);
+      profiles.push(profile);
+      if (values.profile) say(profileText(profile));
     }
+    await write();
   }
-  say("");
-  for (const name of rows.length > 0 ? chosen : [])
-    say(`${name}\n${terminalTable(rows.filter(({ suite }) => suite === name).flatMap(linesOf))}\n`);
-} finally {
-  await rm(scratch, { recursive: true, force: true });
+}
+say("");
+for (const name of rows.length > 0 ? chosen : []) {
+  const lines = rows.filter(({ suite }) => suite === name).flatMap((row) => linesOf(row, machine.limits));
+  say(`${name}\n${terminalTable(lines)}\n`);
+}
+say(`${((performance.now() - started) / 60_000).toFixed(1)} minutes; ${values.report}`);
+
+/** Rows that are measured together. */
+function groups(all: readonly Row[]): Row[][] {
+  const result: Row[][] = [];
+  for (const row of all) {
+    const last = result.at(-1);
+    if (row.group !== undefined && last?.[0]?.group === row.group) last.push(row);
+    else result.push([row]);
+  }
+  return result;
 }
 
-async function write(report: Report): Promise<void> {
-  if (values.report) await writeFileAtomic(values.report, `${JSON.stringify(report, null, 2)}\n`);
-}
-
-async function measure(suite: string, row: Row): Promise<MeasuredRow> {
-  const measured = await measureRow(suite, row, {
+async function measure(suite: string, group: readonly Row[]): Promise<MeasuredRow[]> {
+  for (const { name } of group) say(`${suite}: ${name}`);
+  const measured = await measureRows(suite, group, {
     repeat,
     python,
+    scratch,
     onVersions: (found) => Object.assign(versions, found),
   });
-  for (const { work, side, speed, memory, ratio, met } of linesOf(measured))
-    say([work && `${suite}: ${work}\n `, side, speed, memory, ratio, met].filter(Boolean).join("  "));
+  for (const row of measured) {
+    for (const { side, measured: figure, memory, compared, goal, met } of linesOf(row, machine.limits))
+      say(`  ${[side, figure, memory, compared, goal, met].filter(Boolean).join("  ")}`);
+    say(`  ${row.took.toFixed(0)} s`);
+  }
   return measured;
+}
+
+/** After each row: a run that is cut off leaves what it has measured. */
+function write(): Promise<void> {
+  const date = new Date().toISOString();
+  const report: Report = { date, machine, versions, model, repeat, rows, profiles };
+  return writeFileAtomic(values.report, `${JSON.stringify(report, null, 2)}\n`);
 }
 
 /** The model's weights as a Hugging Face folder in float32, which is what Python reads. */

@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -24,7 +25,18 @@ export interface WorkerOptions {
   readonly python?: string | undefined;
   /** Where profiles begin; only the package writes some. */
   readonly profile?: string;
+  /** The process's home, where it keeps its caches; default the user's. */
+  readonly home?: string | undefined;
 }
+
+/** A worker that says nothing for so long, in seconds, is given up. */
+const patience = 300;
+
+/** Workers do not outlive the benchmark. */
+const running = new Set<ChildProcessByStdio<Writable, Readable, Readable>>();
+process.once("exit", () => {
+  for (const child of running) child.kill();
+});
 
 /** A process that does one piece of work, as often as it is asked to. */
 export class WorkerProcess {
@@ -34,10 +46,14 @@ export class WorkerProcess {
   readonly #ended: Promise<string>;
   #complaints = "";
 
-  private constructor({ program, work }: Side, { python, profile }: WorkerOptions) {
+  private constructor({ program, work }: Side, { python, profile, home }: WorkerOptions) {
     const [command, ...args] = commandOf(program, python);
     const all = [...args, JSON.stringify(work), ...(profile ? [profile] : [])];
-    this.#child = spawn(command, all, { stdio: ["pipe", "pipe", "pipe"] });
+    this.#child = spawn(command, all, {
+      stdio: ["pipe", "pipe", "pipe"],
+      ...(home ? { env: { ...process.env, HOME: home, XDG_CACHE_HOME: join(home, ".cache") } } : {}),
+    });
+    running.add(this.#child);
     this.#reader = createInterface(this.#child.stdout);
     this.#lines = this.#reader[Symbol.asyncIterator]();
     this.#child.stderr.on("data", (piece: Buffer) => {
@@ -46,9 +62,10 @@ export class WorkerProcess {
     this.#child.stdin.on("error", () => {}); // It has ended: the next answer says so.
     this.#ended = new Promise((resolve) => {
       this.#child.on("error", (error) => resolve(error.message));
-      this.#child.on("close", (code, signal) =>
-        resolve(signal ? `killed by ${signal}` : `exit code ${code}`),
-      );
+      this.#child.on("close", (code, signal) => {
+        running.delete(this.#child);
+        resolve(signal ? `killed by ${signal}` : `exit code ${code}`);
+      });
     });
   }
 
@@ -71,7 +88,12 @@ export class WorkerProcess {
   }
 
   async #answer(): Promise<Ready | Repetition> {
+    const timer = setTimeout(() => {
+      this.#complaints = `error: no answer within ${patience} s`;
+      this.#child.kill();
+    }, patience * 1000);
     const { value, done } = await this.#lines.next();
+    clearTimeout(timer);
     if (!done) return JSON.parse(value) as Ready | Repetition;
     const ended = await this.#ended;
     const lines = this.#complaints.trim().split("\n");

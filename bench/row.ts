@@ -10,8 +10,11 @@ export interface Side {
   readonly work: Work;
   /** Tokens in one repetition; without it the row is about seconds. */
   readonly tokens?: number;
-  /** Each repetition is a process of its own. */
-  readonly fresh?: boolean;
+  /**
+   * Each repetition is a process of its own: the `first` that ever opens the model, nothing of which is cached, or a
+   * `second` one, which finds what others before it left.
+   */
+  readonly start?: "first" | "second";
 }
 
 /** What the package is measured against. */
@@ -20,6 +23,8 @@ export interface Reference extends Side {
   readonly atLeast?: number;
   /** Goal: the package takes at most so many times as much memory. */
   readonly memoryAtMost?: number;
+  /** Goal: the losses differ by at most so much. */
+  readonly lossWithin?: number;
 }
 
 /** Work that the package does, and others beside it. */
@@ -29,8 +34,17 @@ export interface Row {
   readonly references?: readonly Reference[];
   /** Goals for the package by itself. */
   readonly atMost?: { readonly seconds?: number; readonly bytes?: number };
-  /** What a token costs, where that is known: the row's share of the machine's limit follows. */
-  readonly gflopPerToken?: number;
+  /**
+   * What a token (a repetition, where no tokens are counted) takes at least, in products or in bytes of memory that are
+   * read: the row's share of the machine's limit follows.
+   */
+  readonly needs?: { readonly gflop: number } | { readonly bytes: number };
+  /** False: that a goal is missed is no question of where the row's time goes. */
+  readonly profile?: false;
+  /** Neighbours of one group are measured together, and a side that several of them have only once. */
+  readonly group?: string;
+  /** Done once, without a warm-up: it is about what comes out. */
+  readonly once?: boolean;
   /** Where the row stands in a plot of growth. */
   readonly growth?: { readonly axis: "length" | "layers" | "vocabulary"; readonly value: number };
   /** What a reader has to know, such as why nothing stands beside. */
@@ -41,10 +55,14 @@ export interface Row {
 export interface SuiteOptions {
   /** The model as a GGUF file. */
   readonly model: string;
+  /** Its size. */
+  readonly fileBytes: number;
   /** The same weights as a Hugging Face folder in float32, for Python; absent: Python does not take part. */
   readonly folder?: string;
   /** Whether llama.cpp is installed. */
   readonly llama: boolean;
+  /** A text to learn and to predict, where there is one. */
+  readonly text?: string;
   /** Leaves out what takes minutes. */
   readonly quick: boolean;
   /** A folder for models that a suite makes. */
@@ -60,6 +78,8 @@ export interface Measured {
   readonly seconds: readonly number[];
   /** The most memory that the process had resident. */
   readonly peakBytes: number;
+  /** Mean loss of a token, where the work has one. */
+  readonly loss?: number;
   /** Why there are no figures, if there are none. */
   readonly failed?: string;
 }
@@ -67,6 +87,10 @@ export interface Measured {
 /** A row with its figures, as it is in a report. */
 export interface MeasuredRow extends Omit<Row, "ours" | "references"> {
   readonly suite: string;
+  /** How much of the machine other work took just before, from 0 to 1. */
+  readonly busy: number;
+  /** Seconds that measuring the row took. */
+  readonly took: number;
   readonly ours: Side & Measured;
   readonly references: readonly (Reference & Measured)[];
 }
@@ -80,6 +104,3 @@ export function median(values: readonly number[]): number {
 
 /** How much is done in a second: tokens, or repetitions. */
 export const speedOf = ({ seconds, tokens = 1 }: Side & Measured): number => tokens / median(seconds);
-
-/** What the machine gives at best, in GFLOP/s: large f32 products on the two cores that the project measures with. */
-export const limitGflops = 420;

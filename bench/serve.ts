@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import type { Prepared, Work } from "./work.js";
+import type { Prepared, Result, Work } from "./work.js";
 
 /** What a worker says first. */
 export interface Ready {
@@ -7,8 +7,7 @@ export interface Ready {
 }
 
 /** What a worker says after each repetition. */
-export interface Repetition {
-  readonly seconds: number;
+export interface Repetition extends Result {
   /** The most memory that the process has had resident so far. */
   readonly peakBytes: number;
 }
@@ -21,11 +20,13 @@ export async function serve(
   prepare: (work: Work) => Promise<Prepared>,
   versions: Ready["versions"],
 ): Promise<void> {
+  // Asked to end: what is registered for the process's end still runs, such as the removal of its files.
+  process.once("SIGTERM", () => process.exit(143));
   const { repeat, release } = await prepare(JSON.parse(process.argv[2]!) as Work);
   answer({ versions });
   for await (const _ of createInterface(process.stdin)) {
-    const seconds = await repeat();
-    answer({ seconds, peakBytes: process.resourceUsage().maxRSS * 1024 });
+    const result = await repeat();
+    answer({ ...result, peakBytes: process.resourceUsage().maxRSS * 1024 });
   }
   await release();
 }

@@ -3,12 +3,17 @@ import { createRequire } from "node:module";
 import { profileSessions } from "./profile-sessions.js";
 import { serve } from "./serve.js";
 import type { Prepared, Work } from "./work.js";
+import { prepareLearn, preparePredict } from "./works/accuracy.js";
 import { prepareDecode, prepareFirstToken, preparePrefill } from "./works/decode.js";
+import { prepareLimit } from "./works/limit.js";
 import { prepareOperator } from "./works/operator.js";
 import { prepareTrain } from "./works/train.js";
 
 function prepare(work: Work): Promise<Prepared> {
   switch (work.kind) {
+    case "product":
+    case "reading":
+      return prepareLimit(work);
     case "operator":
       return prepareOperator(work);
     case "train":
@@ -19,6 +24,10 @@ function prepare(work: Work): Promise<Prepared> {
       return preparePrefill(work);
     case "first-token":
       return prepareFirstToken(work);
+    case "learn":
+      return prepareLearn(work);
+    case "predict":
+      return preparePredict(work);
   }
 }
 

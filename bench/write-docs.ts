@@ -1,14 +1,22 @@
 /**
- * Writes docs/performance.md, and the plots that it shows, from reports of `npm run bench -- --report REPORT.json`:
- * write-docs.js REPORT.json.. Several of one machine make one page, such as the profiles of another run.
+ * Writes docs/performance.md, and the plots that it shows, from the report of `npm run bench`: write-docs.js [REPORT.json..].
+ * Several of one machine make one page, such as the two halves of a run that was cut off.
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { writeFileAtomic } from "#dist/io/atomic-file.js";
 import { growthPlot } from "./plot.js";
 import type { Profile, Share } from "./profile.js";
-import { headings, linesOf, markdownTable, type Report } from "./report.js";
-import { limitGflops, type MeasuredRow, median } from "./row.js";
+import {
+  goalHeadings,
+  goalLinesOf,
+  headings,
+  linesOf,
+  markdownTable,
+  type Report,
+  reportFile,
+} from "./report.js";
+import { type MeasuredRow, median } from "./row.js";
 
 const docs = fileURLToPath(new URL("../../docs/", import.meta.url));
 const titles: Readonly<Record<string, string>> = {
@@ -17,6 +25,7 @@ const titles: Readonly<Record<string, string>> = {
   decode: "Decoding",
   prefill: "Prefill",
   load: "Start",
+  accuracy: "Accuracy of quantised weights",
   memory: "Growth",
 };
 const axes = {
@@ -28,30 +37,38 @@ const axes = {
 /** Writes the page. */
 async function writeDocs(report: Report): Promise<void> {
   const suites = [...new Set(report.rows.map(({ suite }) => suite))];
-  const parts = [head(report, reports.length)];
+  const { limits } = report.machine;
+  const goals = report.rows.flatMap((row) => goalLinesOf(row, limits));
+  const parts = [
+    head(report, reports.length),
+    "## Goals",
+    `${goals.filter(({ met }) => met === "yes").length} of ${goals.length} are met.`,
+    markdownTable([{ ...goalHeadings }, ...goals.map(spread)]),
+  ];
   for (const suite of suites) {
     const rows = report.rows.filter((row) => row.suite === suite);
     parts.push(
       `## ${titles[suite] ?? suite}`,
-      markdownTable([{ ...headings }, ...rows.flatMap(linesOf).map(spread)]),
+      markdownTable([{ ...headings }, ...rows.flatMap((row) => linesOf(row, limits)).map(spread)]),
     );
     const notes = rows.filter(({ note }) => note).map(({ name, note }) => `- ${name}: ${note}.`);
     if (notes.length > 0) parts.push(notes.join("\n"));
     parts.push(...(await plots(rows)));
   }
+  parts.push("## GPU", "Not measured: nothing on this page ran on a GPU.");
   if (report.profiles.length > 0)
-    parts.push("## Where the time goes", ...report.profiles.map(profileSection));
+    parts.push(
+      "## Where the time goes",
+      "In the rows that miss a goal: time in ONNX Runtime's kernels.",
+      ...report.profiles.map(profileSection),
+    );
   await writeFileAtomic(`${docs}performance.md`, `${parts.join("\n\n")}\n`);
 }
 
 const spread = <T extends object>(line: T): Record<string, string> => ({ ...line }) as Record<string, string>;
 
 function head({ date, machine, versions, rows, model }: Report, runs: number): string {
-  const { cpu, cores, memoryBytes, system, load } = machine;
-  const busy =
-    load > cores / 2
-      ? ` It was busy with other work (load ${load.toFixed(1)}): speeds are below what it does alone, and ratios may differ.`
-      : "";
+  const { cpu, cores, memoryBytes, system, load, limits } = machine;
   const together =
     runs > 1
       ? `\n- This page puts together ${runs} runs: rows of different sections were not measured under the same load.`
@@ -62,13 +79,28 @@ function head({ date, machine, versions, rows, model }: Report, runs: number): s
 Measured by \`npm run bench\` on ${date.slice(0, 10)}; this page is written by \`npm run bench:report -- REPORT.json\`. The
 harness is described in [decision 9](decisions/0009-benchmark.md).
 
-- Machine: ${cpu}, ${cores} cores, ${(memoryBytes / 1e9).toFixed(0)} GB, ${system}.${busy}${together}
+- Machine: ${cpu}, ${cores} cores, ${(memoryBytes / 1e9).toFixed(0)} GB, ${system}; load ${load.toFixed(2)} at the start. ${quiet(rows)}${together}
 - Versions: ${list.join(", ")}.
-- Model: ${model.split("/").at(-1)}, in f32 on all sides but llama.cpp, which reads the file's own quantised weights.
-- Figures are medians of ${repetitions(rows)} repetitions after a warm-up; sides take turns. "tptt is" says how many times as fast as
-  the side of that line the package is. Peak memory is that of the whole process, weights included.
-- "Of the limit" is the share of ${limitGflops} GFLOP/s, what large f32 products reach on 2 such cores, that the work's own products make up.`;
+- Model: ${model.split("/").at(-1)}. "f32", "int8" and "int4" say how the weights are held; "the file's blocks": as the file has them,
+  as \`tptt generate\` does by default. llama.cpp reads the file as it is, PyTorch has f32.
+- Speeds are medians of ${repetitions(rows)} repetitions after a warm-up, unless a line says otherwise; sides take turns. "Compared" says
+  how many times as fast as the side of that line the package is, or how far that side's loss lies from f32's.
+- Peak memory is that of the whole process, weights included.
+- "Of the limit": this machine gave ${limits.gflops.toFixed(0)} GFLOP/s in large f32 products and read ${(limits.bytesPerSecond / 1e9).toFixed(0)} GB/s of memory at best. The
+  share is what the row needs at least (products of training, prefill and the operator's recurrence; for decoding, one
+  reading of the file's weights a token) at that speed, divided by the time that it took.
+- Measuring all of it took ${(sum(rows.map(({ took }) => took)) / 60).toFixed(0)} minutes.`;
 }
+
+/** Whether other work went on. */
+function quiet(rows: readonly MeasuredRow[]): string {
+  const busy = rows.filter((row) => row.busy > 0.1);
+  if (busy.length === 0) return "It was idle before each row.";
+  const most = Math.max(...busy.map((row) => row.busy));
+  return `It was busy with other work before ${busy.length} of ${rows.length} rows (up to ${(100 * most).toFixed(0)} % of its cores): speeds are below what it does alone, and ratios may differ.`;
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 async function plots(rows: readonly MeasuredRow[]): Promise<string[]> {
   const links: string[] = [];
@@ -105,17 +137,20 @@ function profileSection({ work, seconds, byOp, byPart, byLayer }: Profile): stri
 
 /** How many repetitions the rows have. */
 function repetitions(rows: readonly MeasuredRow[]): string {
-  const counts = rows.filter(({ ours }) => ours.failed === undefined).map(({ ours }) => ours.seconds.length);
+  const counts = rows
+    .filter(({ ours, once }) => ours.failed === undefined && !once)
+    .map(({ ours }) => ours.seconds.length);
+  if (counts.length === 0) return "no";
   const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
   return fewest === most ? String(most) : `${fewest} to ${most}`;
 }
 
-const files = process.argv.slice(2);
+const given = process.argv.slice(2);
+const files = given.length > 0 ? given : [reportFile];
 const reports = await Promise.all(
   files.map(async (file) => JSON.parse(await readFile(file, "utf8")) as Report),
 );
-const [first] = reports;
-if (!first) throw new Error("usage: npm run bench:report -- REPORT.json..");
+const first = reports[0]!;
 await writeDocs({
   ...first,
   versions: Object.assign({}, ...reports.map(({ versions }) => versions)),

@@ -2,29 +2,34 @@ import type { Row, Suite } from "../row.js";
 import { type DecodeWork, shortPrompt } from "../work.js";
 
 /** Greedy decoding, and what it costs after a long context. */
-export const decode: Suite = ({ model, folder, llama, quick }) => {
+export const decode: Suite = ({ model, folder, llama, quick, fileBytes }) => {
   const work: DecodeWork = {
     kind: "decode",
     model,
     memory: "delta_rule",
+    quantize: "gguf",
     mu: 0.5,
     context: shortPrompt,
-    tokens: 128,
+    tokens: 64,
   };
   const tokens = work.tokens;
   const theirs = { program: "python", tokens } as const;
+  // A token reads every weight once.
+  const needs = { bytes: fileBytes };
   const greedy: Row = {
-    name: "128 tokens, mu 0.5, f32",
+    name: `${tokens} tokens, mu 0.5, the file's blocks`,
     ours: { name: "tptt", program: "tptt", work, tokens },
+    needs,
     references: [
       ...(llama
         ? [{ name: "llama.cpp, base model", program: "llama.cpp", work, tokens, atLeast: 1 } as const]
         : []),
+      { name: "tptt, f32", program: "tptt", work: { ...work, quantize: "none" }, tokens },
       ...(folder
         ? [
-            { name: "Python tptt", ...theirs, work: { ...work, model: folder } },
+            { name: "Python tptt, f32", ...theirs, work: { ...work, model: folder } },
             {
-              name: "transformers, base model",
+              name: "transformers, base model, f32",
               ...theirs,
               work: { ...work, model: folder, memory: "off" },
             } as const,
@@ -36,8 +41,10 @@ export const decode: Suite = ({ model, folder, llama, quick }) => {
   const flat = (name: string, long: number, short: number, changes: Partial<DecodeWork>): Row => {
     const after = (context: number): DecodeWork => ({ ...work, ...changes, context, tokens: 32 });
     return {
-      name: `${name}, after ${long} tokens`,
+      name: `${name}, the file's blocks, after ${long} tokens`,
       ours: { name: "tptt", program: "tptt", work: after(long), tokens: 32 },
+      needs,
+      profile: false,
       references: [
         {
           name: `tptt after ${short}`,

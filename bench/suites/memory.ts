@@ -16,11 +16,13 @@ export const memory: Suite = async ({ model, quick, scratch }) => {
     const side = (length: number) =>
       ({ name: "tptt", program: "tptt", work: step(model, length, true), tokens: length }) as const;
     return {
-      name: `gradient checkpointing, B1 S${length}`,
+      name: `gradient checkpointing, B1 S${length}, f32`,
       ours: side(length),
       references: length >= 2048 ? [{ ...side(512), name: "tptt at S512", atLeast: 1 / 1.5 }] : [],
       ...(length >= 2048 ? { atMost: { bytes: 8e9 } } : {}),
-      gflopPerToken: 1.7, // One more forward pass.
+      needs: { gflop: 1.7 }, // One more forward pass.
+      profile: false,
+      ...(length >= 512 ? { group: "from 512" } : {}),
       growth: { axis: "length", value: length },
     };
   };

@@ -10,7 +10,17 @@ export const operator: Suite = ({ folder }) => {
       name: `B2 H32 S512 D64, order ${order}, forward${backward ? " + backward" : ""}`,
       ours: { name: "tptt", program: "tptt", work },
       references: folder ? [{ name: "Python tptt", program: "python", work, atLeast }] : [],
+      needs: { gflop: gflop(work) },
     };
   };
   return [row(1, false, 20), row(2, false, 60), row(1, true, 20), row(2, true, 60)];
 };
+
+/**
+ * What the recurrence itself computes: for each virtual token a reading of the state and a write, for each token a
+ * reading with the query, 2 D^2 each; for the gradients twice that again.
+ */
+function gflop({ batch, heads, length, dim, order, backward }: OperatorWork): number {
+  const forward = batch * heads * length * (2 * order + 1) * 2 * dim ** 2;
+  return (forward * (backward ? 3 : 1)) / 1e9;
+}

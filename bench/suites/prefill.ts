@@ -1,40 +1,41 @@
-import type { Suite } from "../row.js";
+import type { Reference, Suite } from "../row.js";
 import type { PrefillWork } from "../work.js";
 
 /** Reading a prompt of 512 tokens. */
 export const prefill: Suite = ({ model, folder, llama }) => {
-  const work: PrefillWork = { kind: "prefill", model, memory: "delta_rule", mu: 0.5, length: 512 };
+  const work: PrefillWork = {
+    kind: "prefill",
+    model,
+    memory: "delta_rule",
+    quantize: "gguf",
+    mu: 0.5,
+    length: 512,
+  };
   const tokens = work.length;
-  const base = { ...work, memory: "off" } as const;
+  const beside = (name: string, program: Reference["program"], changes: Partial<PrefillWork>): Reference => ({
+    name,
+    program,
+    work: { ...work, ...changes },
+    tokens,
+  });
   return [
     {
-      name: "512 tokens, mu 0.5, f32",
+      name: `${tokens} tokens, mu 0.5, the file's blocks`,
       ours: { name: "tptt", program: "tptt", work, tokens },
       references: [
         ...(llama
-          ? [
-              {
-                name: "llama.cpp, base model",
-                program: "llama.cpp",
-                work: base,
-                tokens,
-                atLeast: 1.3,
-              } as const,
-            ]
+          ? [{ ...beside("llama.cpp, base model", "llama.cpp", { memory: "off" }), atLeast: 1.3 }]
           : []),
+        beside("tptt, f32", "tptt", { quantize: "none" }),
         ...(folder
           ? [
-              {
-                name: "transformers, base model",
-                program: "python",
-                work: { ...base, model: folder },
-                tokens,
-              } as const,
+              beside("Python tptt, f32", "python", { model: folder }),
+              beside("transformers, base model, f32", "python", { model: folder, memory: "off" }),
             ]
           : []),
       ],
       // Twice the weights of the 18 blocks; the head reads one token alone.
-      gflopPerToken: 0.2,
+      needs: { gflop: 0.2 },
     },
   ];
 };

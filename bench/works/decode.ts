@@ -1,34 +1,19 @@
-import { type Decoder, TpttModel } from "#dist/index.js";
+import type { Decoder } from "#dist/index.js";
 import {
   type DecodeWork,
   type FirstTokenWork,
-  type Memory,
   type PrefillWork,
   type Prepared,
-  secondsOf,
   shortPrompt,
+  time,
   tokenIds,
 } from "../work.js";
-
-interface Reading {
-  readonly model: string;
-  readonly memory: Memory;
-  readonly mu?: number;
-  readonly maxSelfAttnLength?: number;
-}
-
-function open({ model, memory, mu = 0.5, maxSelfAttnLength }: Reading): Promise<TpttModel> {
-  return TpttModel.fromPretrained(model, {
-    operatorMode: memory === "off" ? "delta_rule" : memory,
-    disableLinearAttn: memory === "off",
-    magWeight: mu,
-    ...(maxSelfAttnLength === undefined ? {} : { maxSelfAttnLength }),
-  });
-}
+import { open } from "./open.js";
 
 /** Greedy decoding, logits and sampling included. */
 export async function prepareDecode(work: DecodeWork): Promise<Prepared> {
-  const model = await open(work);
+  const { maxSelfAttnLength } = work;
+  const model = await open(work, maxSelfAttnLength === undefined ? {} : { maxSelfAttnLength });
   const context = tokenIds(work.context);
   const fresh = work.context <= shortPrompt;
   const long = fresh ? undefined : model.decoder();
@@ -36,9 +21,7 @@ export async function prepareDecode(work: DecodeWork): Promise<Prepared> {
   await long?.read([context.slice(0, -1)]);
   return {
     repeat: () =>
-      secondsOf(() =>
-        writeGreedily(long ?? model.decoder(), fresh ? context : context.slice(-1), work.tokens),
-      ),
+      time(() => writeGreedily(long ?? model.decoder(), fresh ? context : context.slice(-1), work.tokens)),
     release: () => model.dispose(),
   };
 }
@@ -48,7 +31,7 @@ export async function preparePrefill(work: PrefillWork): Promise<Prepared> {
   const model = await open(work);
   const prompt = tokenIds(work.length);
   return {
-    repeat: () => secondsOf(() => model.decoder().read([prompt])),
+    repeat: () => time(() => model.decoder().read([prompt])),
     release: () => model.dispose(),
   };
 }
@@ -58,7 +41,7 @@ export async function prepareFirstToken(work: FirstTokenWork): Promise<Prepared>
   const model = await open(work);
   await writeGreedily(model.decoder(), tokenIds(shortPrompt), 1);
   const seconds = performance.now() / 1000;
-  return { repeat: async () => seconds, release: () => model.dispose() };
+  return { repeat: async () => ({ seconds }), release: () => model.dispose() };
 }
 
 async function writeGreedily(decoder: Decoder, prompt: readonly number[], count: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { compile, gradients, mul, sizeOf, sum, Tensor, type Value } from "#dist/engine/index.js";
 import { ForwardContext, LinearAttentionOp } from "#dist/index.js";
 import { Random } from "#dist/random.js";
-import { type OperatorWork, type Prepared, secondsOf } from "../work.js";
+import { type OperatorWork, type Prepared, time } from "../work.js";
 
 /** The exact operator with beta for each channel, alpha being 1. */
 export async function prepareOperator(work: OperatorWork): Promise<Prepared> {
@@ -34,7 +34,7 @@ export async function prepareOperator(work: OperatorWork): Promise<Prepared> {
     );
   const unit = dim ** -0.5; // Keys and queries are about as long as the layer makes them.
   const feeds = { q: draw(tokens, unit), k: draw(virtual, unit), v: draw(virtual, unit), beta: draw(tokens) };
-  return { repeat: () => secondsOf(() => graph.run(feeds)), release: () => graph.release() };
+  return { repeat: () => time(() => graph.run(feeds)), release: () => graph.release() };
 }
 
 interface Inputs<T> {

@@ -1,25 +1,24 @@
 import { collate } from "#dist/data/collate.js";
 import { runtime } from "#dist/engine/runtime-node.js";
-import { TpttModel, trainingArguments } from "#dist/index.js";
+import { trainingArguments } from "#dist/index.js";
 import { Learner } from "#dist/train/learner.js";
-import { type Prepared, secondsOf, type TrainWork, tokenIds } from "../work.js";
+import { type Prepared, type Result, type TrainWork, time, tokenIds } from "../work.js";
+import { open } from "./open.js";
+
+/** The updates that are trained. */
+export const loraConfig = { r: 8, loraAlpha: 16, targetModules: ["q_proj", "k_proj", "v_proj", "o_proj"] };
 
 /** Steps of LoRA and AdamW. */
 export async function prepareTrain(work: TrainWork): Promise<Prepared> {
-  const { memory, batch, length, checkpointing = false, timed = "step" } = work;
-  const model = await TpttModel.fromPretrained(work.model, {
-    operatorMode: memory === "off" ? "delta_rule" : memory,
-    disableLinearAttn: memory === "off",
-    magWeight: 0.5,
-    loraConfig: { r: 8, loraAlpha: 16, targetModules: ["q_proj", "k_proj", "v_proj", "o_proj"] },
-  });
+  const { batch, length, checkpointing = false, timed = "step" } = work;
+  const model = await open(work, { loraConfig });
   const args = trainingArguments({ gradient_checkpointing: checkpointing });
   const learner = await Learner.create(model, args);
   const vocabulary = Math.min(30_000, Number(model.baseConfig.vocab_size));
   const rows = Array.from({ length: batch }, (_, row) => tokenIds(length, vocabulary, row * length));
   const examples = rows.map((ids) => ({ inputIds: ids, labels: ids }));
   const tokens = collate(examples, { batchSize: batch, buckets: [length], paddingSide: "right" });
-  const step = () => secondsOf(() => learner.step([tokens], args.learningRate));
+  const step = () => time(() => learner.step([tokens], args.learningRate));
   return {
     repeat: timed === "step" ? step : () => secondsToGraph(step),
     async release() {
@@ -30,7 +29,7 @@ export async function prepareTrain(work: TrainWork): Promise<Prepared> {
 }
 
 /** The seconds from the start of a first step until its session stands: the step traces, writes and opens the graph. */
-async function secondsToGraph(step: () => Promise<unknown>): Promise<number> {
+async function secondsToGraph(step: () => Promise<unknown>): Promise<Result> {
   const createSession = runtime.createSession.bind(runtime);
   let seconds = Number.NaN;
   const start = performance.now();
@@ -40,5 +39,5 @@ async function secondsToGraph(step: () => Promise<unknown>): Promise<number> {
     return session;
   };
   await step();
-  return seconds;
+  return { seconds };
 }
