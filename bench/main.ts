@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { TpttModel } from "#dist/index.js";
 import { writeFileAtomic } from "#dist/io/atomic-file.js";
-import { describeMachine, packageVersion } from "./machine.js";
+import { describeMachine, measureLimits, packageVersion } from "./machine.js";
 import { measureRows } from "./measure.js";
 import { type Profile, profileSide, type Share } from "./profile.js";
 import { linesOf, misses, type Report, reportFile, terminalTable } from "./report.js";
@@ -30,7 +30,8 @@ goal are profiled. The report is written after each row; npm run bench:report ma
   --python PATH    a Python with PyTorch, transformers, PEFT and tptt, to measure beside
   --suites A,B     only these, of ${Object.keys(suites).join(", ")}
   --rows TEXT      only rows that have this in their names
-  --repeat N       repetitions after the warm-up; default 5. Others than the package are repeated once where one takes over 20 s
+  --repeat N       repetitions after the warm-up; default 5. Others than the package do once what takes
+                   them over 20 s
   --quick          leaves out, or makes smaller, what takes minutes
   --profile        measures nothing, profiles all rows
   --model PATH     the GGUF file; default Gemma 3 270M, which scripts/get-gemma.sh fetches
@@ -83,7 +84,7 @@ process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 const started = performance.now();
-const machine = await describeMachine();
+let machine = await describeMachine();
 const versions: Record<string, string> = { tptt: await packageVersion() };
 const options: SuiteOptions = {
   model,
@@ -111,6 +112,8 @@ for (const suite of chosen) {
     await write();
   }
 }
+machine = { ...machine, limits: await measureLimits(machine.limits) };
+await write();
 say("");
 for (const name of rows.length > 0 ? chosen : []) {
   const lines = rows.filter(({ suite }) => suite === name).flatMap((row) => linesOf(row, machine.limits));

@@ -16,7 +16,7 @@ export interface MeasureOptions {
   readonly onVersions: (versions: Ready["versions"]) => void;
 }
 
-/** Others than the package are repeated once where that takes longer, in seconds. */
+/** Others than the package do their work once, without a warm-up, where that takes longer, in seconds. */
 const slow = 20;
 
 /**
@@ -36,14 +36,14 @@ export async function measureRows(
 
   const measured = new Map<string, Measured>();
   const once = rows.every((row) => row.once);
-  // The first turn is the warm-up.
   for (let i = 0; i <= (once ? 0 : options.repeat); i++) {
     for (const [key, timer] of timers) {
-      if (i < 2 || !timer.slow) await timer.turn();
-      if (once) measured.set(key, await timer.finish(0));
+      if (i === 0 || !timer.slow) await timer.turn();
+      if (once || (i === 0 && timer.slow)) measured.set(key, await timer.finish(0));
     }
   }
-  if (!once) for (const [key, timer] of timers) measured.set(key, await timer.finish(1));
+  // The first turn was the warm-up.
+  for (const [key, timer] of timers) if (!measured.has(key)) measured.set(key, await timer.finish(1));
 
   const figures = <S extends Side>(side: S): S & Measured => ({ ...side, ...measured.get(keyOf(side))! });
   const took = (performance.now() - began) / 1000 / rows.length;
@@ -74,7 +74,7 @@ class Timer {
     this.#options = options;
   }
 
-  /** Whether it takes so long that one repetition has to do. */
+  /** Whether once has to do. */
   get slow(): boolean {
     return this.#side.program !== "tptt" && (this.#repetitions[0]?.seconds ?? 0) > slow;
   }

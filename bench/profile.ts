@@ -33,15 +33,12 @@ export interface TraceEvent {
   readonly args?: { readonly op_name?: string };
 }
 
-/** Repetitions that a profile adds up. */
-const repetitions = 2;
-
 /** Runs work in a process of its own that writes ONNX Runtime's profile, and sums it up. */
 export async function profileSide(work: string, side: Side): Promise<Profile> {
   const folder = await mkdtemp(join(tmpdir(), "tptt-bench-"));
   try {
     const { worker } = await WorkerProcess.start(side, { profile: join(folder, "profile") });
-    for (let i = 0; i < (side.start ? 1 : repetitions); i++) await worker.repeat();
+    await worker.repeat();
     await worker.end();
     const traces: TraceEvent[][] = [];
     for (const name of await readdir(folder))
