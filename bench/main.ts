@@ -12,7 +12,7 @@ import { describeMachine, measureLimits, packageVersion } from "./machine.js";
 import { measureRows } from "./measure.js";
 import { type Profile, profileSide, type Share } from "./profile.js";
 import { linesOf, misses, type Report, reportFile, terminalTable } from "./report.js";
-import type { MeasuredRow, Row, Suite, SuiteOptions } from "./row.js";
+import type { MeasuredRow, Row, Side, Suite, SuiteOptions } from "./row.js";
 import { accuracy } from "./suites/accuracy.js";
 import { decode } from "./suites/decode.js";
 import { load } from "./suites/load.js";
@@ -104,11 +104,7 @@ for (const suite of chosen) {
     const wanted = values.profile
       ? group
       : rows.slice(-group.length).filter((row) => row.profile !== false && misses(row));
-    for (const { name, ours } of wanted) {
-      const profile = await profileSide(`${suite}: ${name}`, ours);
-      profiles.push(profile);
-      if (values.profile) say(profileText(profile));
-    }
+    for (const { name, ours } of wanted) await profile(`${suite}: ${name}`, ours);
     await write();
   }
 }
@@ -146,6 +142,17 @@ async function measure(suite: string, group: readonly Row[]): Promise<MeasuredRo
     say(`  ${row.took.toFixed(0)} s`);
   }
   return measured;
+}
+
+/** Where the time goes; a row that cannot be profiled ends no run. */
+async function profile(label: string, side: Side): Promise<void> {
+  try {
+    const found = await profileSide(label, side);
+    profiles.push(found);
+    if (values.profile) say(profileText(found));
+  } catch (error) {
+    say(`${label} was not profiled: ${(error as Error).message}`);
+  }
 }
 
 /** After each row: a run that is cut off leaves what it has measured. */

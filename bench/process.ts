@@ -81,10 +81,12 @@ export class WorkerProcess {
     return (await this.#answer()) as Repetition;
   }
 
-  /** Ends the process and waits for it. */
+  /** Ends the process and waits for it, not for ever. */
   async end(): Promise<void> {
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 30_000);
     this.#child.stdin.end();
     await this.#ended;
+    clearTimeout(timer);
   }
 
   async #answer(): Promise<Ready | Repetition> {
