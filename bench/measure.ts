@@ -36,6 +36,8 @@ export async function measureRows(
 
   const measured = new Map<string, Measured>();
   const once = rows.every((row) => row.once);
+  // Starting is not timed here, so they start together.
+  if (!once) await Promise.all([...timers.values()].map((timer) => timer.getReady()));
   for (let i = 0; i <= (once ? 0 : options.repeat); i++) {
     for (const [key, timer] of timers) {
       if (i === 0 || !timer.slow) await timer.turn();
@@ -79,14 +81,27 @@ class Timer {
     return this.#side.program !== "tptt" && (this.#repetitions[0]?.seconds ?? 0) > slow;
   }
 
-  async turn(): Promise<void> {
-    if (this.#failed !== undefined) return;
+  /** Starts the process that does all repetitions, where there is one. */
+  getReady(): Promise<void> {
+    return this.#attempt(async () => {
+      if (!this.#side.start) this.#worker = await this.#start();
+    });
+  }
+
+  turn(): Promise<void> {
     const { start } = this.#side;
-    try {
+    return this.#attempt(async () => {
       this.#worker ??= await this.#start();
       this.#repetitions.push(await this.#worker.repeat());
       if (start) await this.#end();
       if (start === "first") await this.#leaveHome();
+    });
+  }
+
+  async #attempt(fn: () => Promise<void>): Promise<void> {
+    if (this.#failed !== undefined) return;
+    try {
+      await fn();
     } catch (error) {
       this.#failed = (error as Error).message;
       await this.#end();

@@ -5,7 +5,7 @@ import type { LearnWork, PredictWork } from "../work.js";
 /** What quantised weights cost in accuracy. Without a text there is nothing to measure. */
 export const accuracy: Suite = ({ model, text, quick }) => {
   if (text === undefined) return [];
-  const [steps, windows] = quick ? [10, 8] : [100, 20];
+  const [steps, windows] = quick ? [10, 8] : [100, 12];
   const predict: PredictWork = { kind: "predict", model, memory: "off", text, windows, length: 256 };
   const learn: LearnWork = {
     kind: "learn",
@@ -14,8 +14,8 @@ export const accuracy: Suite = ({ model, text, quick }) => {
     text,
     steps,
     batch: 1,
-    length: 128,
-    windows,
+    length: 64,
+    windows: 4 * windows,
   };
   const row = (
     name: string,
@@ -47,7 +47,7 @@ export const accuracy: Suite = ({ model, text, quick }) => {
       `prediction after ${steps} steps of training`,
       learn,
       { int8: 0.01, int4: 0.05 },
-      `titanized LoRA, delta_rule, B${learn.batch} S${learn.length}, mu from 0 to 0.5, weights held likewise while learning and predicting; on the text's last ${windows} windows of ${learn.length} tokens, which are not learned`,
+      `titanized LoRA, delta_rule, B${learn.batch} S${learn.length}, mu from 0 to 0.5, weights held likewise while learning and predicting; on the text's last ${learn.windows} windows of ${learn.length} tokens, which are not learned`,
     ),
   ];
 };

@@ -35,7 +35,7 @@ export const memory: Suite = async ({ model, quick, scratch }) => {
       growth: { axis, value },
     };
   };
-  const rows: Row[] = (quick ? [256, 512, 1024] : [256, 512, 1024, 2048, 4096]).map(ofLength);
+  const rows: Row[] = (quick ? [256, 512, 1024] : [256, 512, 2048, 4096]).map(ofLength);
   for (const layers of [2, 4, 8, 16]) rows.push(await ofLlama("layers", layers));
   for (const words of [8192, 32_768, 131_072]) rows.push(await ofLlama("vocabulary", words));
   return rows;
