@@ -5,7 +5,7 @@ import type { LearnWork, PredictWork } from "../work.js";
 /** What quantised weights cost in accuracy. Without a text there is nothing to measure. */
 export const accuracy: Suite = ({ model, text, quick }) => {
   if (text === undefined) return [];
-  const [steps, windows] = quick ? [10, 8] : [100, 12];
+  const [steps, windows] = quick ? [10, 4] : [100, 8];
   const predict: PredictWork = { kind: "predict", model, memory: "off", text, windows, length: 256 };
   const learn: LearnWork = {
     kind: "learn",

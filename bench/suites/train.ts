@@ -26,7 +26,15 @@ export const train: Suite = ({ model, folder, quick }) => {
     const tokens = batch * length;
     const python = (name: string, memory: TrainWork["memory"], atLeast?: number): Reference[] =>
       folder && atLeast
-        ? [{ name, program: "python", work: { ...work, model: folder, memory }, tokens, atLeast }]
+        ? [
+            {
+              name,
+              program: "python",
+              work: { ...work, model: folder, memory, quantize: "none" },
+              tokens,
+              atLeast,
+            },
+          ]
         : [];
     return {
       name: `${memory}, B${batch} S${length}, ${quantize === "none" ? "f32" : quantize}`,
