@@ -49,23 +49,44 @@ export function packBlocks(format: BlockFormat, quants: Int8Array, scales: Float
  * Rounds an f32 matrix, block by block: to the nearest of 255 numbers on both sides of zero (8 bits), or to 16 numbers by
  * the scale whose squared error is the least of those tried (4 bits). Its columns must be whole blocks ({@link fitsBlocks}).
  */
-export function quantize({ shape, f32 }: Tensor, bits: 4 | 8): QuantizedMatrix {
-  const [rows, columns] = shape as [number, number];
-  const largest = 2 ** (bits - 1) - 1;
+export function quantize(matrix: Tensor, bits: 4 | 8): QuantizedMatrix {
+  const [rows, columns] = matrix.shape as [number, number];
+  const format: BlockFormat = { shape: [rows, columns], bits, blockSize: defaultBlockSize };
+  return bits === 8 ? roundTo8(matrix.f32, format) : roundTo4(matrix.f32, format);
+}
+
+function roundTo8(f32: Float32Array, format: BlockFormat): QuantizedMatrix {
+  const bytes = new Uint8Array(f32.length).fill(128);
+  const scales = new Float32Array(f32.length / defaultBlockSize);
+  for (let block = 0, start = 0; block < scales.length; block++, start += defaultBlockSize) {
+    const end = start + defaultBlockSize;
+    let largest = 0;
+    for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(f32[i]!));
+    if (largest === 0) continue;
+    const scale = largest / 127;
+    scales[block] = scale;
+    for (let i = start; i < end; i++) bytes[i] = Math.floor(f32[i]! / scale + 128.5);
+  }
+  return {
+    ...format,
+    data: new Tensor("uint8", format.shape, bytes),
+    scales: Tensor.f32([format.shape[0], format.shape[1] / defaultBlockSize], scales),
+  };
+}
+
+function roundTo4(f32: Float32Array, format: BlockFormat): QuantizedMatrix {
   const quants = new Int8Array(f32.length);
   const scales = new Float32Array(f32.length / defaultBlockSize);
-  for (let block = 0; block < scales.length; block++) {
-    const start = block * defaultBlockSize;
+  for (let block = 0, start = 0; block < scales.length; block++, start += defaultBlockSize) {
     const end = start + defaultBlockSize;
     let extreme = 0;
     for (let i = start; i < end; i++) if (Math.abs(f32[i]!) > Math.abs(extreme)) extreme = f32[i]!;
     if (extreme === 0) continue;
-    const scale = bits === 8 ? Math.abs(extreme) / largest : bestScale(f32, start, end, extreme);
+    const scale = bestScale(f32, start, end, extreme);
     scales[block] = scale;
-    for (let i = start; i < end; i++)
-      quants[i] = Math.max(-largest - 1, Math.min(largest, Math.round(f32[i]! / scale)));
+    for (let i = start; i < end; i++) quants[i] = Math.max(-8, Math.min(7, Math.round(f32[i]! / scale)));
   }
-  return packBlocks({ shape: [rows, columns], bits, blockSize: defaultBlockSize }, quants, scales);
+  return packBlocks(format, quants, scales);
 }
 
 /** What the extreme number of a block may become in 4 bits: -8 is a whole number too, and most others are far from it. */
