@@ -70,10 +70,7 @@ function sentencePiece(vocabulary: Vocabulary): GgufTokenizer {
     (id) => ![unknown, control, userDefined, byte].includes(types[id]!),
   );
   mergeable.sort((a, b) => scores[b]! - scores[a]! || a - b);
-  const merges = new ScoreMerges(
-    vocabulary.ids,
-    mergeable.map((id) => tokens[id]!),
-  );
+  const merges = new ScoreMerges(tokens, vocabulary.ids, mergeable);
   const spacePrefix = vocabulary.boolean("add_space_prefix", true);
   const escapeSpaces = { type: "Replace", pattern: { String: " " }, content: metaspace };
   const files = vocabulary.files({

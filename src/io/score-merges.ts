@@ -7,21 +7,23 @@
  * score of what it makes: the list is made when a file is to hold it.
  */
 export class ScoreMerges {
-  readonly #ids: ReadonlyMap<string, number>;
   readonly #tokens: readonly string[];
+  readonly #ids: ReadonlyMap<string, number>;
+  readonly #mergeable: readonly number[];
   /** By id: the place among the tokens that can come out of merging; -1 for the others. */
   readonly #places: Int32Array;
   readonly #longest: number;
 
   /**
-   * @param ids of all tokens
-   * @param tokens those that can come out of merging, highest score first
+   * @param tokens all of them, by id. @param ids by token.
+   * @param mergeable ids of those that can come out of merging, highest score first
    */
-  constructor(ids: ReadonlyMap<string, number>, tokens: readonly string[]) {
-    this.#ids = ids;
+  constructor(tokens: readonly string[], ids: ReadonlyMap<string, number>, mergeable: readonly number[]) {
     this.#tokens = tokens;
-    this.#places = new Int32Array(ids.size).fill(-1);
-    for (const [place, token] of tokens.entries()) this.#places[ids.get(token)!] = place;
+    this.#ids = ids;
+    this.#mergeable = mergeable;
+    this.#places = new Int32Array(tokens.length).fill(-1);
+    for (let place = 0; place < mergeable.length; place++) this.#places[mergeable[place]!] = place;
     this.#longest = tokens.reduce((max, { length }) => Math.max(max, length), 0);
   }
 
@@ -44,7 +46,7 @@ export class ScoreMerges {
 
   /** All merges, best first. */
   list(): [string, string][] {
-    return mergesByScore(this.#tokens);
+    return mergesByScore(this.#mergeable.map((id) => this.#tokens[id]!));
   }
 }
 

@@ -3,6 +3,9 @@ import { type PreTokenizeOptions, PreTokenizer } from "@huggingface/tokenizers";
 /** Texts up to this length are quick to merge as they are. */
 const short = 16;
 
+/** Merging a character takes as long as the search for neighbours in so many tokens, or longer. */
+const tokensForCharacter = 64;
+
 /**
  * Cuts a text where no token can lie across. Merging a whole text at once costs far more than merging words, which
  * come again and are remembered; but a SentencePiece model has no words, and some of its tokens hold spaces. This
@@ -13,6 +16,8 @@ export class TextCutter extends PreTokenizer {
   readonly #inner: PreTokenizer | null;
   readonly #tokens: readonly string[];
   #neighbours: ReadonlySet<number> | undefined;
+  /** How much text there was to cut so far. */
+  #length = 0;
 
   /**
    * @param inner what cuts first
@@ -30,6 +35,8 @@ export class TextCutter extends PreTokenizer {
   }
 
   #cut(text: string): string[] {
+    this.#length += text.length;
+    if (this.#length < this.#tokens.length / tokensForCharacter) return [text];
     this.#neighbours ??= neighboursIn(this.#tokens);
     const pieces: string[] = [];
     let start = 0;

@@ -108,19 +108,22 @@ export class Checkpoint {
   async load(quantization: Quantization = "none"): Promise<FrozenWeights> {
     const frozen = await FrozenWeights.create();
     const matrices = quantizable(this.model);
-    try {
-      for (const parameter of this.#parameters) {
+    const waiting = this.#parameters.values();
+    const store = async () => {
+      for (const parameter of waiting) {
         const fewestBits = matrices.get(parameter);
         const { name, shape } = parameter;
         const blocks = fewestBits && this.#readBlocks(name, quantization, fewestBits);
         if (blocks) await frozen.addQuantizedRows(name, shape, blocks);
         else await frozen.addRows(name, shape, this.#read(name));
       }
-      return frozen;
-    } catch (error) {
-      await frozen.dispose();
-      throw error;
-    }
+    };
+    // Two at a time: one is decoded while the other is read or written.
+    const ends = await Promise.allSettled([store(), store()]);
+    const failed = ends.find((end) => end.status === "rejected");
+    if (!failed) return frozen;
+    await frozen.dispose();
+    throw failed.reason;
   }
 
   /** A matrix in blocks, some rows at a time; undefined when it is to stay as it is. */

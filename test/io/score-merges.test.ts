@@ -3,8 +3,12 @@ import { ScoreMerges } from "../../src/io/score-merges.js";
 import { Random } from "../../src/random.js";
 import { gemma } from "./vocabularies.js";
 
-const mergesOf = (tokens: readonly string[]) =>
-  new ScoreMerges(new Map(tokens.map((token, id) => [token, id])), tokens);
+/** The merges of tokens, given in the order of their scores, of which some cannot come out of merging. */
+function mergesOf(tokens: readonly string[], apart: readonly string[] = []): ScoreMerges {
+  const all = [...apart, ...tokens];
+  const mergeable = tokens.map((_, i) => apart.length + i);
+  return new ScoreMerges(all, new Map(all.map((token, id) => [token, id])), mergeable);
+}
 
 /** Every cut of every token, looked up one by one. */
 function plainly(tokens: readonly string[]): [string, string][] {
@@ -43,8 +47,7 @@ test("the merges of a trained and of a random vocabulary are those of a plain se
 });
 
 test("what makes no token, or is made of what no merge gives, has no rank", () => {
-  const ids = new Map(["ab", "a", "b", "<x>", "<x>a"].map((token, id) => [token, id]));
-  const merges = new ScoreMerges(ids, ["ab", "a", "b", "<x>a"]);
+  const merges = mergesOf(["ab", "a", "b", "<x>a"], ["<x>"]);
   const rank = (left: string, right: string) => merges.get(JSON.stringify([left, right]));
   expect(rank("a", "b")).toBeTypeOf("number");
   for (const [left, right] of [

@@ -32,6 +32,15 @@ test("what a first pre-tokenizer gives is cut further, and what is short stays",
   ]);
 });
 
+test("a text that is short beside the vocabulary is not worth a search for neighbours", () => {
+  const tokens = Array.from({ length: 6400 }, () => "ab");
+  const cutter = new TextCutter(null, tokens);
+  const text = "ba".repeat(20);
+  expect(cutter.pre_tokenize_text(text)).toEqual([text]);
+  expect(cutter.pre_tokenize_text(text)).toEqual([text]);
+  expect(cutter.pre_tokenize_text(text).length).toBe(21);
+});
+
 test.each([
   ["SentencePiece", fromGguf(gemma.metadata)],
   ["byte-level", fromGguf(byteLevel.metadata, { "tokenizer.ggml.pre": "gpt-2" })],
