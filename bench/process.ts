@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { largePages } from "#dist/cli/large-pages.js";
 import type { Program, Side } from "./row.js";
 import type { Ready, Repetition } from "./serve.js";
 
@@ -51,7 +52,10 @@ export class WorkerProcess {
     const all = [...args, JSON.stringify(work), ...(profile ? [profile] : [])];
     this.#child = spawn(command, all, {
       stdio: ["pipe", "pipe", "pipe"],
-      ...(home ? { env: { ...process.env, HOME: home, XDG_CACHE_HOME: join(home, ".cache") } } : {}),
+      env: {
+        ...((program === "tptt" && largePages()) || process.env), // As the command runs itself.
+        ...(home ? { HOME: home, XDG_CACHE_HOME: join(home, ".cache") } : {}),
+      },
     });
     running.add(this.#child);
     this.#reader = createInterface(this.#child.stdout);

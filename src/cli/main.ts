@@ -1,34 +1,6 @@
 #!/usr/bin/env node
-import { interrupted } from "./command.js";
-import { run } from "./run.js";
+import { largePages, runAgain } from "./large-pages.js";
 
-const stops = new Set<() => void>();
-
-function interrupt(exitCode: number): void {
-  if (stops.size === 0) process.exit(exitCode);
-  for (const stop of stops) stop();
-  stops.clear();
-}
-
-// The first interruption is the command's to handle; the second ends the process, whatever it does.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-  process.on(signal, () => interrupt(interrupted));
-
-// The reader of a pipe has gone, as `head` does: there is nothing more to tell it.
-for (const stream of [process.stdout, process.stderr]) {
-  let gone = false;
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    if (!gone) interrupt(0);
-    gone = true;
-  });
-}
-
-process.exitCode = await run(process.argv.slice(2), {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  onInterrupt: (stop) => {
-    stops.add(stop);
-    return () => stops.delete(stop);
-  },
-});
+const env = largePages();
+if (env) process.exitCode = await runAgain(env);
+else await import("./this-process.js");

@@ -57,6 +57,17 @@ test("SIGTERM ends training with a checkpoint", async () => {
   expect((await readdir(output)).some((name) => /^checkpoint-\d+$/.test(name))).toBe(true);
 });
 
+test("a killed command leaves no process behind", async () => {
+  const { model, write, folder } = await openWorkspace();
+  const dataset = await write("data.jsonl", problems);
+  const all = ["--model", model, "--dataset", dataset, "--output", join(folder, "titan"), "--json"];
+  const child = start("train", ...all, "--epochs", "100000");
+  await once(child.stdout!, "data");
+  child.kill("SIGKILL");
+  // Its streams are those of the process that it started as well: they end with the last of both.
+  expect((await ended(child)).signal).toBe("SIGKILL");
+});
+
 test("a reader of stdout that has gone ends the command quietly", async () => {
   const { model } = await openWorkspace();
   const child = start("generate", "--model", model, "--prompt", "a", "--json");
