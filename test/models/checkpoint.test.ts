@@ -1,7 +1,7 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { fromF32, toF32 } from "../../src/engine/index.js";
+import { expect, test, vi } from "vitest";
+import { FrozenWeights, fromF32, Tensor, toF32 } from "../../src/engine/index.js";
 import { InputError } from "../../src/errors.js";
 import { openSafetensorsFile, writeSafetensors } from "../../src/io/safetensors.js";
 import { openCheckpoint } from "../../src/models/checkpoint.js";
@@ -70,6 +70,24 @@ test("half precision weights are read as f32", async () => {
   const stored = tensors.get("lm_head.weight");
   expect([...(await weights.read("lm_head.weight")).f32]).toEqual([...toF32(stored).f32]);
   await weights.dispose();
+  await checkpoint.close();
+});
+
+test("a tensor of whole numbers is refused by its name, and nothing stays on disk", async () => {
+  const path = await folder({});
+  const source = await openSafetensorsFile(join(path, "model.safetensors"));
+  const tensors = new Map<string, Tensor>();
+  for (const name of source.tensors.keys()) tensors.set(name, await source.read(name));
+  await source.close();
+  tensors.set("model.norm.weight", Tensor.zeros("int32", [32]));
+  await writeSafetensors(join(path, "model.safetensors"), tensors);
+  const checkpoint = await openCheckpoint(path);
+  const dispose = vi.spyOn(FrozenWeights.prototype, "dispose");
+  await expect(checkpoint.load()).rejects.toThrow(
+    `${path}/model.safetensors: tensor model.norm.weight: is int32, expected floating point`,
+  );
+  expect(dispose).toHaveBeenCalledOnce();
+  dispose.mockRestore();
   await checkpoint.close();
 });
 
