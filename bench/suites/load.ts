@@ -32,7 +32,7 @@ export const load: Suite = ({ model, llama }) => {
       references: llama
         ? [{ name: "llama.cpp, base model", program: "llama.cpp", start: "second", work: firstToken }]
         : [],
-      note: "a second process finds what the first has cached; either finds the file's pages in memory",
+      note: "either finds the file's pages in memory; nothing else is kept from one start to the next",
     }),
   ];
 };
