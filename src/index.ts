@@ -5,11 +5,11 @@
  */
 export { type Batch, type CollateOptions, collate, lengthBuckets } from "./data/collate.js";
 export {
-  type DataRecord,
-  type DocumentRecord,
-  type InstructionRecord,
-  readDataset,
-  type TextRecord,
+  type Dataset,
+  type Split,
+  splitDataset,
+  subset,
+  TokenizedDataset,
 } from "./data/dataset.js";
 export {
   answersExample,
@@ -19,7 +19,20 @@ export {
   factsText,
   type Question,
 } from "./data/facts.js";
+export { packDataset } from "./data/pack.js";
 export { alpacaPrompt, type PromptAndCompletion } from "./data/prompt.js";
+export type {
+  ChatMessage,
+  ChatRecord,
+  DataRecord,
+  DocumentRecord,
+  InstructionRecord,
+  PromptStyle,
+  RecordField,
+  RecordOptions,
+  TextRecord,
+} from "./data/record.js";
+export { type ReadOptions, Records, readDataset } from "./data/records.js";
 export { type Example, type TokenizeOptions, type TokenizerLike, tokenizeDataset } from "./data/tokenize.js";
 export { type Device, type DeviceBuffer, Tensor } from "./engine/index.js";
 export { InputError } from "./errors.js";
@@ -45,6 +58,7 @@ export {
   diffusionAlgorithms,
 } from "./generate/diffusion.js";
 export { createTokenSampler, type SamplingOptions, type TokenSampler } from "./generate/sampling.js";
+export { ChatTemplate } from "./io/chat-template.js";
 export type { GgufValue } from "./io/gguf-cursor.js";
 export type { TokenizerFiles } from "./io/gguf-tokenizer.js";
 export type { JsonObject } from "./io/json-file.js";

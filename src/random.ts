@@ -72,7 +72,7 @@ export class Random {
   }
 
   /** Shuffles in place (Fisher and Yates) and returns the same array. */
-  shuffle<T>(items: T[]): T[] {
+  shuffle<T, Items extends T[] | Uint32Array>(items: Items & { [index: number]: T }): Items {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
       [items[i], items[j]] = [items[j]!, items[i]!];

@@ -3,11 +3,7 @@ import { devices } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import { type Quantization, quantizations } from "../models/checkpoint.js";
 import { trainingOptions } from "../train/arguments.js";
-import { flag, flagOf, path } from "./options.js";
-
-/** A share, 0..1. */
-export const share = () =>
-  z.number().min(0, "expected a number from 0 to 1").max(1, "expected a number from 0 to 1");
+import { flag, flagOf, path, paths, share } from "./options.js";
 
 /** A number of things, at least 1. */
 export const count = () => z.int("expected a whole number").positive("expected at least 1");
@@ -22,9 +18,8 @@ export const quantizeOption = (byDefault: Quantization) =>
 /** Options that several commands have. */
 export const common = {
   model: path().describe("a GGUF file, a folder in Hugging Face form, or a saved titan"),
-  dataset: path().describe("JSON or JSONL (instruction, input and output, or text), or plain text"),
+  dataset: paths().describe("JSON, JSONL, CSV, Parquet or text: a file, a folder or a pattern"),
   json: flag().describe("one JSON object a line on stdout; all else goes to stderr"),
-  mask_prompt: flag().describe("the loss is that of the answers alone, not of the instructions"),
   device: z.enum(devices).default("cpu").describe("where it runs; webgpu and cuda need a GPU"),
   mag_weight: share().optional().describe("mu, the memory's share; without it, as the titan was saved"),
   batch_size: trainingOptions.batch_size,

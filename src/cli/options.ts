@@ -20,6 +20,16 @@ export type Given<T extends OptionTable> = {
 /** A file or folder. */
 export const path = () => z.string().min(1, "expected a path").meta({ placeholder: "path" });
 
+/** Files, folders or patterns; the command line gives one, a config file may have a list. */
+export const paths = () =>
+  z
+    .preprocess((value) => (typeof value === "string" ? [value] : value), z.array(path()).min(1))
+    .meta({ placeholder: "path" });
+
+/** A share, 0..1. */
+export const share = () =>
+  z.number().min(0, "expected a number from 0 to 1").max(1, "expected a number from 0 to 1");
+
 /** True when the flag is there. */
 export const flag = () => z.boolean().default(false);
 

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { InputError } from "../errors.js";
 import type { CliCommand, CliIo } from "./command.js";
 import { adapter } from "./commands/adapter.js";
+import { data } from "./commands/data.js";
 import { demo } from "./commands/demo.js";
 import { evaluate } from "./commands/eval.js";
 import { generate } from "./commands/generate.js";
@@ -12,7 +13,7 @@ import { train } from "./commands/train.js";
 import { readConfigFile } from "./config-file.js";
 import { addOptions, fromCommandLine } from "./options.js";
 
-const commands: readonly CliCommand[] = [demo, inspect, train, generate, evaluate, merge, adapter];
+const commands: readonly CliCommand[] = [demo, inspect, data, train, generate, evaluate, merge, adapter];
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
@@ -36,12 +37,15 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
       outputError: () => {}, // Told below, as every other error.
     });
   for (const command of commands) {
-    const { name, description, options } = command;
+    const { name, description, options, operands } = command;
     const subcommand = program.command(name).description(description);
     addOptions(subcommand, options);
+    if (operands) subcommand.argument(`[${operands}...]`);
     subcommand
       .option("--config <path>", "YAML file of these options, in snake_case; the command line wins")
-      .action(async ({ config, ...parsed }: Record<string, unknown>) => {
+      .action(async () => {
+        const { config, ...parsed } = subcommand.opts<Record<string, unknown>>();
+        if (operands && subcommand.args.length > 0) parsed[operands] = subcommand.args;
         const note = (text: string) => io.stderr.write(`tptt: ${text}\n`);
         const fromFile = typeof config === "string" ? await readConfigFile(config, options, note) : {};
         const given = { ...fromFile, ...fromCommandLine(options, parsed) };

@@ -5,8 +5,8 @@ import { allLinear } from "../tptt/config/lora-targets.js";
 import { type OperatorMode, operatorForms, recurrentModes } from "../tptt/config/operator-config.js";
 import type { FromPretrainedOptions } from "../tptt/files/open-titan.js";
 import { projections } from "../tptt/layer/inject.js";
-import { count, share } from "./common-options.js";
-import { complete, defined, flag, flagOf, type Given, names } from "./options.js";
+import { count } from "./common-options.js";
+import { complete, defined, flag, flagOf, type Given, names, share } from "./options.js";
 
 const gate = () => z.enum(["k", "v", "kv", "c"]);
 

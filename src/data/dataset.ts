@@ -1,109 +1,172 @@
-import { extname } from "node:path";
+import { createHash } from "node:crypto";
 import { InputError } from "../errors.js";
-import { isObject, readTextFile } from "../io/json-file.js";
+import { Random } from "../random.js";
+import { fingerprint } from "./fingerprint.js";
+import type { Records } from "./records.js";
+import { upTo } from "./sampler.js";
+import {
+  checkMaxLength,
+  type Example,
+  examplesOf,
+  hasTargets,
+  type TokenizeOptions,
+  type TokenizerLike,
+  windowCount,
+} from "./tokenize.js";
 
-/** A task and its answer, as in the Alpaca data sets. */
-export interface InstructionRecord {
-  readonly instruction: string;
-  /** What the task is about, if it stands apart from it. */
-  readonly input?: string;
-  readonly output: string;
+/** Examples that are read when they are needed, in any order. */
+export interface Dataset {
+  /** How many examples there are. */
+  readonly length: number;
+  /** About how long each is, in any unit: enough to put those of like length into a batch. */
+  readonly sizes: ArrayLike<number>;
+  /** Tells data sets apart. */
+  readonly fingerprint: string;
+  /** Some of the examples, in the order of the indices. One in which nothing is to be predicted may be empty of targets. */
+  read(indices: readonly number[]): Promise<Example[]>;
 }
 
-/** A text that makes one example. */
-export interface TextRecord {
-  readonly text: string;
+/** Examples in memory as a {@link Dataset}; a data set stays what it is. */
+export function toDataset(examples: Dataset | readonly Example[]): Dataset {
+  if (!isList(examples)) return examples;
+  return {
+    length: examples.length,
+    sizes: examples.map(({ inputIds }) => inputIds.length),
+    fingerprint: fingerprint(examples),
+    read: async (indices) => indices.map((index) => examples[index]!),
+  };
 }
 
-/** A text of any length, to be cut into as many examples as it fills. */
-export interface DocumentRecord {
-  readonly document: string;
-}
+const isList = (examples: Dataset | readonly Example[]): examples is readonly Example[] =>
+  Array.isArray(examples);
 
-/** One record of a data set. */
-export type DataRecord = InstructionRecord | TextRecord | DocumentRecord;
+/** Reads the examples of a batch that have something to predict. */
+export const readTargets = async (dataset: Dataset, indices: readonly number[]): Promise<Example[]> =>
+  (await dataset.read(indices)).filter(hasTargets);
+
+/** Documents whose tokens are kept: their windows are read in any order. */
+const documentsKept = 64;
 
 /**
- * Reads a data set: `.json` holds an array of records, `.jsonl` (or `.ndjson`) one record a line, any other file is
- * plain text and one document. A record has `instruction`, `output` and maybe `input`, or else `text`; other fields
- * are passed over.
- *
- * @throws InputError naming the file, the line or index, and the field, when a file is missing, empty or malformed.
+ * Records as examples, tokenized when they are read. A record is one example. The windows of documents must be counted
+ * first, so texts are tokenized once before.
  */
-export async function readDataset(path: string): Promise<DataRecord[]> {
-  const text = await readTextFile(path);
-  if (text.trim() === "") throw new InputError(path, "is empty, expected at least one record");
-  switch (extname(path).toLowerCase()) {
-    case ".json":
-      return parseJson(path, text);
-    case ".jsonl":
-    case ".ndjson":
-      return parseJsonLines(path, text);
-    default:
-      return [{ document: text }];
+export class TokenizedDataset implements Dataset {
+  readonly #records: Records;
+  readonly #tokenizer: TokenizerLike;
+  readonly #options: TokenizeOptions;
+  /** Of each example: its record, and which of the record's examples it is. */
+  readonly #recordOf: Uint32Array;
+  readonly #partOf: Uint32Array | undefined;
+  readonly #kept = new Map<number, readonly Example[]>();
+  readonly length: number;
+  readonly sizes: ArrayLike<number>;
+  readonly fingerprint: string;
+
+  private constructor(
+    records: Records,
+    tokenizer: TokenizerLike,
+    options: TokenizeOptions,
+    parts: readonly number[] | undefined,
+  ) {
+    this.#records = records;
+    this.#tokenizer = tokenizer;
+    this.#options = options;
+    const { length } = records;
+    this.length = parts ? parts.reduce((sum, count) => sum + count, 0) : length;
+    this.#recordOf = new Uint32Array(this.length);
+    this.#partOf = parts && new Uint32Array(this.length);
+    const sizes = new Uint32Array(this.length);
+    for (let record = 0, at = 0; record < length; record++) {
+      const count = parts?.[record] ?? 1;
+      for (let part = 0; part < count; part++, at++) {
+        this.#recordOf[at] = record;
+        if (this.#partOf) this.#partOf[at] = part;
+        sizes[at] = records.sizeOf(record) / count;
+      }
+    }
+    this.sizes = sizes;
+    const { maxLength, maskPrompt = false } = options;
+    this.fingerprint = identify(this.length, records.fingerprint, { maxLength, maskPrompt });
+  }
+
+  /** @throws InputError when `maxLength` is below 2. */
+  static async create(
+    records: Records,
+    tokenizer: TokenizerLike,
+    options: TokenizeOptions,
+  ): Promise<TokenizedDataset> {
+    checkMaxLength(options.maxLength);
+    if (!records.hasTexts) return new TokenizedDataset(records, tokenizer, options, undefined);
+    const parts: number[] = [];
+    for (let i = 0; i < records.length; i++) {
+      const record = await records.read(i);
+      parts.push("document" in record ? windowCount(record, tokenizer, options.maxLength) : 1);
+    }
+    return new TokenizedDataset(records, tokenizer, options, parts);
+  }
+
+  async read(indices: readonly number[]): Promise<Example[]> {
+    const examples: Example[] = [];
+    for (const index of indices) {
+      const made = await this.#examplesOf(this.#recordOf[index]!);
+      examples.push(made[this.#partOf?.[index] ?? 0]!);
+    }
+    return examples;
+  }
+
+  async #examplesOf(record: number): Promise<readonly Example[]> {
+    const kept = this.#kept.get(record);
+    if (kept) return kept;
+    const made = examplesOf(await this.#records.read(record), this.#tokenizer, this.#options);
+    if (this.#partOf) {
+      this.#kept.set(record, made);
+      if (this.#kept.size > documentsKept) this.#kept.delete(this.#kept.keys().next().value!);
+    }
+    return made;
   }
 }
 
-function parseJson(path: string, text: string): DataRecord[] {
-  let records: unknown;
-  try {
-    records = JSON.parse(text);
-  } catch (error) {
+/** Some examples of a data set. */
+export function subset(dataset: Dataset, indices: Uint32Array): Dataset {
+  return {
+    length: indices.length,
+    sizes: indices.map((index) => dataset.sizes[index]!),
+    fingerprint: identify(indices.length, dataset.fingerprint, indices),
+    read: (wanted) => dataset.read(wanted.map((i) => indices[i]!)),
+  };
+}
+
+/** The parts of a data set. */
+export interface Split {
+  readonly train: Dataset;
+  readonly held: Dataset;
+}
+
+/**
+ * Holds out some examples, drawn by the seed; both parts keep the order of the data.
+ *
+ * @param held how many.
+ * @throws InputError when none are left to train on.
+ */
+export function splitDataset(dataset: Dataset, held: number, seed: number): Split {
+  const { length } = dataset;
+  if (held >= length) {
     throw new InputError(
-      path,
-      `is not valid JSON (${messageOf(error)}); mend it, or call the file .jsonl if it has one object a line`,
-      { cause: error },
+      "eval_samples",
+      `is ${held}, but the data give ${length} examples; leave some to train on`,
     );
   }
-  if (!Array.isArray(records))
-    throw new InputError(path, `holds ${kindOf(records)}, expected an array of records`);
-  if (records.length === 0) throw new InputError(path, "holds an empty array, expected at least one record");
-  return records.map((record, index) => parseRecord(`${path}: record ${index}`, record));
-}
-
-function parseJsonLines(path: string, text: string): DataRecord[] {
-  return text.split("\n").flatMap((line, index) => {
-    if (line.trim() === "") return [];
-    const where = `${path}:${index + 1}`;
-    try {
-      return [parseRecord(where, JSON.parse(line))];
-    } catch (error) {
-      if (error instanceof InputError) throw error;
-      throw new InputError(where, `is not valid JSON (${messageOf(error)}); each line holds one object`, {
-        cause: error,
-      });
-    }
-  });
-}
-
-function parseRecord(where: string, record: unknown): DataRecord {
-  if (!isObject(record)) throw new InputError(where, `is ${kindOf(record)}, expected an object`);
-  const field = (name: string): string => {
-    const value = record[name];
-    if (typeof value === "string") return value;
-    const given = value === undefined ? "is missing" : `is ${kindOf(value)}`;
-    throw new InputError(`${where}: field "${name}"`, `${given}, expected a string`);
+  const order = Random.for(seed, "held-out").shuffle(upTo(length));
+  return {
+    train: subset(dataset, order.slice(held).sort()),
+    held: subset(dataset, order.slice(0, held).sort()),
   };
-  // Some Alpaca files give the finished text too: the parts say more, for the prompt can be told from the answer.
-  if ("instruction" in record) {
-    const parts = { instruction: field("instruction"), output: field("output") };
-    const input = record.input === undefined || record.input === null ? "" : field("input");
-    return input === "" ? parts : { ...parts, input };
-  }
-  if ("text" in record) return { text: field("text") };
-  const names = Object.keys(record).map((name) => `"${name}"`);
-  throw new InputError(
-    where,
-    `has ${names.length === 0 ? "no fields" : `the fields ${names.join(", ")}`}, expected "instruction" and "output", or "text"`,
-  );
 }
 
-function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+/** What tells data sets apart: the number of examples, and a hash of what they come from. */
+export function identify(examples: number, source: string, made: Uint32Array | object): string {
+  const hash = createHash("sha256").update(source);
+  hash.update(made instanceof Uint32Array ? made : JSON.stringify(made));
+  return `${examples} examples, ${hash.digest("hex").slice(0, 16)}`;
 }
-
-/** An error in one line: that of `JSON.parse` quotes the place where it broke, line feeds included. */
-const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ");

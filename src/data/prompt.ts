@@ -1,4 +1,4 @@
-import type { InstructionRecord } from "./dataset.js";
+import type { InstructionRecord } from "./record.js";
 
 /** What the model is given, and what it should answer. */
 export interface PromptAndCompletion {

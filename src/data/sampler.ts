@@ -9,8 +9,8 @@ export interface SamplerPosition {
 }
 
 export interface LengthGroupedSamplerOptions {
-  /** Length of every example, in tokens. */
-  readonly lengths: readonly number[];
+  /** Length of every example, in any unit. */
+  readonly lengths: ArrayLike<number>;
   readonly batchSize: number;
   readonly seed: number;
   /** Where to go on; the start by default. */
@@ -28,17 +28,19 @@ const batchesPerPool = 50;
 export class LengthGroupedSampler {
   readonly #options: LengthGroupedSamplerOptions;
   #position: SamplerPosition;
-  #batches: number[][];
+  /** The epoch's examples, batch after batch, and the order that the batches are taken in. */
+  #examples: Uint32Array;
+  #order: Uint32Array;
 
   /** @throws InputError when the position lies outside the epoch: it belongs to other data or another batch size. */
   constructor(options: LengthGroupedSamplerOptions) {
     this.#options = options;
     this.#position = options.position ?? { epoch: 0, batch: 0 };
-    this.#batches = this.#shuffle(this.#position.epoch);
-    if (this.#position.batch >= this.#batches.length) {
+    [this.#examples, this.#order] = this.#shuffle(this.#position.epoch);
+    if (this.#position.batch >= this.#order.length) {
       throw new InputError(
         "data position",
-        `is batch ${this.#position.batch}, the epoch has ${this.#batches.length}; resume with the same data and batch size`,
+        `is batch ${this.#position.batch}, the epoch has ${this.#order.length}; resume with the same data and batch size`,
       );
     }
   }
@@ -48,46 +50,39 @@ export class LengthGroupedSampler {
   }
 
   get batchesPerEpoch(): number {
-    return this.#batches.length;
+    return this.#order.length;
   }
 
   /** Indices of the next batch's examples; the epoch may end with fewer than `batchSize`. */
   next(): number[] {
     const { epoch, batch } = this.#position;
-    const indices = this.#batches[batch]!;
-    if (batch + 1 < this.#batches.length) {
+    const { batchSize } = this.#options;
+    const start = this.#order[batch]! * batchSize;
+    const indices = [...this.#examples.subarray(start, start + batchSize)];
+    if (batch + 1 < this.#order.length) {
       this.#position = { epoch, batch: batch + 1 };
     } else {
       this.#position = { epoch: epoch + 1, batch: 0 };
-      this.#batches = this.#shuffle(epoch + 1);
+      [this.#examples, this.#order] = this.#shuffle(epoch + 1);
     }
     return indices;
   }
 
-  #shuffle(epoch: number): number[][] {
+  #shuffle(epoch: number): [examples: Uint32Array, order: Uint32Array] {
     const { lengths, batchSize, seed } = this.#options;
     const random = Random.for(seed, "sampler", epoch);
-    const indices = random.shuffle([...lengths.keys()]);
-    const batches = slices(indices, batchSize * batchesPerPool).flatMap((pool) =>
-      groupByLength(pool, lengths, batchSize),
-    );
-    return random.shuffle(batches);
+    const examples = random.shuffle(upTo(lengths.length));
+    const poolSize = batchSize * batchesPerPool;
+    for (let start = 0; start < examples.length; start += poolSize) {
+      sortByLength(examples.subarray(start, start + poolSize), lengths);
+    }
+    return [examples, random.shuffle(upTo(Math.ceil(examples.length / batchSize)))];
   }
 }
 
-/** Batches of examples of like length, the longest first, so that memory runs out at once if it does; equals keep their order. */
-export function groupByLength(
-  indices: readonly number[],
-  lengths: readonly number[],
-  batchSize: number,
-): number[][] {
-  return slices(
-    indices.toSorted((a, b) => lengths[b]! - lengths[a]!),
-    batchSize,
-  );
-}
+/** Sorts examples in place, the longest first, so that memory runs out at once if it does; equals keep their order. */
+export const sortByLength = (indices: Uint32Array, lengths: ArrayLike<number>): Uint32Array =>
+  indices.sort((a, b) => lengths[b]! - lengths[a]!);
 
-function slices(indices: readonly number[], size: number): number[][] {
-  const count = Math.ceil(indices.length / size);
-  return Array.from({ length: count }, (_, i) => indices.slice(i * size, (i + 1) * size));
-}
+/** 0, 1, .. length - 1. */
+export const upTo = (length: number): Uint32Array => Uint32Array.from({ length }, (_, i) => i);

@@ -1,6 +1,7 @@
 import { collate, lengthBuckets } from "../data/collate.js";
-import { groupByLength } from "../data/sampler.js";
-import type { Example } from "../data/tokenize.js";
+import { type Dataset, readTargets, toDataset } from "../data/dataset.js";
+import { sortByLength, upTo } from "../data/sampler.js";
+import { type Example, nothingToPredict } from "../data/tokenize.js";
 import { InputError } from "../errors.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import { LossMeter, type LossSummary } from "./metrics.js";
@@ -16,11 +17,11 @@ export interface EvaluateLossOptions {
 /**
  * Mean next-token loss of a model over examples, at its present mu.
  *
- * @throws InputError when its tokens see the next one.
+ * @throws InputError when its tokens see the next one, or nothing is to be predicted.
  */
 export async function evaluateLoss(
   model: TpttModel,
-  examples: readonly Example[],
+  examples: Dataset | readonly Example[],
   { batchSize, maxLength, onBatch }: EvaluateLossOptions,
 ): Promise<LossSummary> {
   if (!model.base.causal) {
@@ -29,20 +30,23 @@ export async function evaluateLoss(
       `is ${model.base.config.modelType}, whose tokens see the one that they would predict; evaluate a causal model`,
     );
   }
-  const lengths = examples.map(({ inputIds }) => inputIds.length);
-  const batches = groupByLength([...lengths.keys()], lengths, batchSize);
+  const dataset = toDataset(examples);
+  const order = sortByLength(upTo(dataset.length), dataset.sizes);
+  const batches = Math.ceil(order.length / batchSize);
   const buckets = lengthBuckets(maxLength);
   const { paddingSide } = model.config;
   const meter = new LossMeter();
-  for (const [i, indices] of batches.entries()) {
-    const batch = collate(
-      indices.map((index) => examples[index]!),
-      { batchSize, buckets, paddingSide },
-    );
+  let predicted = 0;
+  for (let i = 0; i < batches; i++) {
+    const read = await readTargets(dataset, [...order.subarray(i * batchSize, (i + 1) * batchSize)]);
+    if (read.length === 0) continue;
+    const batch = collate(read, { batchSize, buckets, paddingSide });
     const start = performance.now();
     const { lossSum, targets } = await model.loss(batch);
     meter.add({ loss: lossSum / targets, tokens: targets, seconds: (performance.now() - start) / 1000 });
-    onBatch?.(i + 1, batches.length, meter.summary());
+    predicted += targets;
+    onBatch?.(i + 1, batches, meter.summary());
   }
+  if (predicted === 0) throw nothingToPredict(dataset.length);
   return meter.summary();
 }

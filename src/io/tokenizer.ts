@@ -7,6 +7,7 @@ import {
 } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { InputError } from "../errors.js";
+import { ChatTemplate } from "./chat-template.js";
 import type { GgufValue } from "./gguf-cursor.js";
 import {
   completeFiles,
@@ -14,7 +15,7 @@ import {
   readGgufTokenizer,
   type TokenizerFiles,
 } from "./gguf-tokenizer.js";
-import { readJsonFile, readJsonFileIfPresent } from "./json-file.js";
+import { type JsonObject, readJsonFile, readJsonFileIfPresent, readTextFileIfPresent } from "./json-file.js";
 import { TextCutter } from "./text-cutter.js";
 import { parseWith } from "./validate.js";
 
@@ -45,7 +46,10 @@ export class Tokenizer {
   readonly padId: number | undefined;
   /** One more than the highest id. */
   readonly vocabSize: number;
-  readonly #files: () => TokenizerFiles;
+  #files: () => TokenizerFiles;
+  readonly #config: JsonObject;
+  #chatTemplate: ChatTemplate | undefined;
+  readonly #folder: string;
   readonly #library: Library;
   readonly #special: ReadonlySet<number>;
 
@@ -57,6 +61,8 @@ export class Tokenizer {
    */
   constructor(files: TokenizerFiles, folder: string, gguf?: GgufTokenizer) {
     this.#files = gguf ? () => completeFiles(gguf) : () => files;
+    this.#config = files["tokenizer_config.json"];
+    this.#folder = folder;
     const where = `${folder}/tokenizer.json`;
     const { added_tokens } = parseWith(tokenizerSchema, files["tokenizer.json"], where);
     const config = parseWith(configSchema, files["tokenizer_config.json"], `${folder}/tokenizer_config.json`);
@@ -80,14 +86,16 @@ export class Tokenizer {
   }
 
   /**
-   * Reads `tokenizer.json`, and `tokenizer_config.json` if there is one.
+   * Reads `tokenizer.json`, and `tokenizer_config.json` and `chat_template.jinja` if they are there.
    *
    * @throws InputError naming the file that is missing or cannot be used.
    */
   static async fromFolder(folder: string): Promise<Tokenizer> {
+    const config = (await readJsonFileIfPresent(`${folder}/tokenizer_config.json`)) ?? {};
+    const template = await readTextFileIfPresent(`${folder}/chat_template.jinja`);
     const files = {
       "tokenizer.json": await readJsonFile(`${folder}/tokenizer.json`),
-      "tokenizer_config.json": (await readJsonFileIfPresent(`${folder}/tokenizer_config.json`)) ?? {},
+      "tokenizer_config.json": template === undefined ? config : { ...config, chat_template: template },
     };
     return new Tokenizer(files, folder);
   }
@@ -126,6 +134,24 @@ export class Tokenizer {
   /** Decodes ids as they come. */
   stream(options: DecodeOptions = {}): TokenStream {
     return new TokenStream((ids) => this.decode(ids, options));
+  }
+
+  /**
+   * The model's template for conversations; undefined when there is none.
+   *
+   * @throws InputError when it is not one that can be used.
+   */
+  get chatTemplate(): ChatTemplate | undefined {
+    this.#chatTemplate ??= ChatTemplate.fromConfig(this.#config, `${this.#folder}: chat_template`);
+    return this.#chatTemplate;
+  }
+
+  /** Takes another template for conversations, which is saved with the tokenizer. @param where what error messages call it. */
+  useChatTemplate(source: string, where: string): void {
+    const files = this.#files;
+    const config = { ...this.#config, chat_template: source };
+    this.#chatTemplate = ChatTemplate.fromConfig(config, where);
+    this.#files = () => ({ ...files(), "tokenizer_config.json": config });
   }
 
   /** The files of this tokenizer, parsed. */

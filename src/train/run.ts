@@ -1,9 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Batch, collate, lengthBuckets } from "../data/collate.js";
-import { fingerprint } from "../data/fingerprint.js";
+import { type Dataset, readTargets, toDataset } from "../data/dataset.js";
 import { LengthGroupedSampler } from "../data/sampler.js";
-import type { Example } from "../data/tokenize.js";
+import { type Example, nothingToPredict } from "../data/tokenize.js";
 import { InputError } from "../errors.js";
 import { evaluateLoss } from "../evaluate/loss.js";
 import type { LossSummary } from "../evaluate/metrics.js";
@@ -21,8 +21,8 @@ export interface TrainerOptions {
   readonly args: TrainingArguments;
   /** Where metrics.jsonl and checkpoints go; nothing is written without it. */
   readonly outputDir?: string;
-  readonly trainDataset: readonly Example[];
-  readonly evalDataset?: readonly Example[];
+  readonly trainDataset: Dataset | readonly Example[];
+  readonly evalDataset?: Dataset | readonly Example[];
   readonly callbacks?: readonly TrainerCallback[];
   /** A checkpoint's folder, to go on from it. */
   readonly resumeFrom?: string | undefined;
@@ -56,6 +56,7 @@ export interface TrainingResult {
 /** What a {@link Run} is put together from. */
 interface RunParts {
   readonly options: TrainerOptions;
+  readonly dataset: Dataset;
   readonly identity: RunIdentity;
   readonly learner: Learner;
   readonly sampler: LengthGroupedSampler;
@@ -68,6 +69,7 @@ interface RunParts {
 /** One run of a trainer, from its first step (or a checkpoint) to its last. */
 export class Run {
   readonly #options: TrainerOptions;
+  readonly #dataset: Dataset;
   readonly #identity: RunIdentity;
   readonly #learner: Learner;
   readonly #sampler: LengthGroupedSampler;
@@ -80,8 +82,18 @@ export class Run {
   readonly #session = { tokens: 0, seconds: 0 };
   #checkpoint: { readonly step: number; readonly folder: string } | undefined;
 
-  private constructor({ options, identity, learner, sampler, maxSteps, metrics, resumed }: RunParts) {
+  private constructor({
+    options,
+    dataset,
+    identity,
+    learner,
+    sampler,
+    maxSteps,
+    metrics,
+    resumed,
+  }: RunParts) {
     this.#options = options;
+    this.#dataset = dataset;
     this.#identity = identity;
     this.#learner = learner;
     this.#sampler = sampler;
@@ -93,20 +105,21 @@ export class Run {
 
   /** @throws InputError when there is nothing to train (on), tokens see what they predict, or the checkpoint to resume from is another run's. */
   static async start(options: TrainerOptions): Promise<Run> {
-    const { model, args, trainDataset, outputDir, resumeFrom } = options;
+    const { model, args, outputDir, resumeFrom } = options;
+    const dataset = toDataset(options.trainDataset);
     if (!model.base.causal) {
       throw new InputError(
         "model_type",
         `is ${model.base.config.modelType}, whose tokens see the one that they would learn to predict; train a causal model`,
       );
     }
-    if (trainDataset.length === 0) throw new InputError("dataset", "is empty, expected at least one example");
+    if (dataset.length === 0) throw new InputError("dataset", "is empty, expected at least one example");
     const { seed, batchSize } = args;
-    const identity = { seed, batchSize, dataset: fingerprint(trainDataset) };
+    const identity = { seed, batchSize, dataset: dataset.fingerprint };
     const before = resumeFrom === undefined ? undefined : await readCheckpoint(resumeFrom, model, identity);
     const resumed = before?.run;
     const sampler = new LengthGroupedSampler({
-      lengths: trainDataset.map(({ inputIds }) => inputIds.length),
+      lengths: dataset.sizes,
       batchSize,
       seed,
       ...(resumed ? { position: resumed.data } : {}),
@@ -116,7 +129,7 @@ export class Run {
     const learner = await Learner.create(model, args, before?.optimizer);
     try {
       const metrics = outputDir === undefined ? undefined : await openMetrics(outputDir, resumed);
-      return new Run({ options, identity, learner, sampler, maxSteps, metrics, resumed });
+      return new Run({ options, dataset, identity, learner, sampler, maxSteps, metrics, resumed });
     } catch (error) {
       await learner.release();
       throw error;
@@ -163,7 +176,7 @@ export class Run {
     const { model, callbacks = [], observer } = this.#options;
     const start = performance.now();
     const learningRate = this.#learningRate(this.#state.globalStep);
-    const { loss, targets, gradNorm } = await this.#learner.step(this.#nextBatches(), learningRate);
+    const { loss, targets, gradNorm } = await this.#learner.step(await this.#nextBatches(), learningRate);
     const seconds = (performance.now() - start) / 1000;
     this.#tokens += targets;
     this.#session.tokens += targets;
@@ -181,14 +194,19 @@ export class Run {
     observer?.onStep?.(this.#state.globalStep, this.#state.maxSteps, logs);
   }
 
-  #nextBatches(): Batch[] {
-    const { model, args, trainDataset } = this.#options;
+  async #nextBatches(): Promise<Batch[]> {
+    const { model, args } = this.#options;
     const { batchSize, gradientAccumulationSteps, maxLength } = args;
     const { paddingSide } = model.config;
-    return Array.from({ length: gradientAccumulationSteps }, () => {
-      const examples = this.#sampler.next().map((index) => trainDataset[index]!);
-      return collate(examples, { batchSize, buckets: lengthBuckets(maxLength), paddingSide });
-    });
+    const batches: Batch[] = [];
+    for (let empty = 0; batches.length < gradientAccumulationSteps; ) {
+      const examples = await readTargets(this.#dataset, this.#sampler.next());
+      if (examples.length > 0) {
+        batches.push(collate(examples, { batchSize, buckets: lengthBuckets(maxLength), paddingSide }));
+        empty = 0;
+      } else if (++empty >= this.#sampler.batchesPerEpoch) throw nothingToPredict(this.#dataset.length);
+    }
+    return batches;
   }
 
   async #evaluate(event: TrainerEvent): Promise<void> {

@@ -139,7 +139,7 @@ describe("bad input is told in one line that names the place, and leaves nothing
     [
       "no data left to train on",
       options("--eval-samples", "10"),
-      "--eval-samples: is 10, but data.jsonl gives 10 examples; leave some to train on",
+      "eval_samples: is 10, but the data give 10 examples; leave some to train on",
     ],
     [
       "an unknown layer",

@@ -1,93 +1,97 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readDataset } from "../../src/data/dataset.js";
-import { InputError } from "../../src/errors.js";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { splitDataset, subset, TokenizedDataset, toDataset } from "../../src/data/dataset.js";
+import { Records, readDataset } from "../../src/data/records.js";
+import { upTo } from "../../src/data/sampler.js";
+import { type TokenizerLike, tokenizeDataset } from "../../src/data/tokenize.js";
+import { temporaryFolder } from "../models/fixture.js";
 
-let folder: string;
+const tokenizer: TokenizerLike = {
+  encode: (text) => [1, ...[...text].map((letter) => letter.charCodeAt(0))],
+  bosId: 1,
+  eosId: 2,
+};
+const options = { maxLength: 16 };
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "dataset-"));
-});
-afterAll(() => rm(folder, { recursive: true }));
-
-async function file(name: string, content: string): Promise<string> {
-  const path = join(folder, name);
-  await writeFile(path, content);
-  return path;
+async function open(files: Record<string, string>) {
+  const folder = await temporaryFolder();
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+  const records = await Records.open([folder]);
+  onTestFinished(() => records.close());
+  return { folder, records };
 }
 
-async function problem(name: string, content: string): Promise<string> {
-  const error = await readDataset(await file(name, content)).catch((e: unknown) => e);
-  expect(error).toBeInstanceOf(InputError);
-  return (error as InputError).message.replace(folder, "");
-}
+const jsonl = Array.from({ length: 20 }, (_, i) => JSON.stringify({ text: "x".repeat(i + 1) })).join("\n");
+const text = `${"some words of a long text\n".repeat(4000)}the end`;
 
-describe("readDataset", () => {
-  test("reads a JSON array of instructions and texts, dropping an empty input and unknown fields", async () => {
-    const records = [
-      { instruction: "add", input: "1 2", output: "3", id: 7 },
-      { instruction: "greet", input: "", output: "hello", text: "greet hello" },
-      { instruction: "part", input: null, output: "bye" },
-      { text: "once" },
+describe("TokenizedDataset", () => {
+  test("gives the examples that the records make, in any order", async () => {
+    const { folder, records } = await open({ "a.jsonl": jsonl, "b.txt": text, "c.csv": "text\nlast\n" });
+    const dataset = await TokenizedDataset.create(records, tokenizer, options);
+    const expected = tokenizeDataset(await readDataset(folder), tokenizer, options);
+    expect(dataset.length).toBe(expected.length);
+    const order = [...upTo(dataset.length)].sort((a, b) => ((a * 7919) % 1009) - ((b * 7919) % 1009));
+    expect(await dataset.read(order)).toEqual(order.map((i) => expected[i]));
+  });
+
+  test("has sizes that grow with the examples", async () => {
+    const { records } = await open({ "a.jsonl": jsonl });
+    const { sizes } = await TokenizedDataset.create(records, tokenizer, options);
+    expect(Array.from(sizes)).toEqual(Array.from(sizes).toSorted((a, b) => a - b));
+  });
+
+  test("has another fingerprint with other records, another length or mask", async () => {
+    const { records } = await open({ "a.jsonl": jsonl });
+    const { records: others } = await open({ "a.jsonl": jsonl.replace("xx", "xy") });
+    const of = async (from: Records, changes: object = {}) =>
+      (await TokenizedDataset.create(from, tokenizer, { ...options, ...changes })).fingerprint;
+    const all = [
+      await of(records),
+      await of(others),
+      await of(records, { maxLength: 17 }),
+      await of(records, { maskPrompt: true }),
     ];
-    expect(await readDataset(await file("a.json", JSON.stringify(records)))).toEqual([
-      { instruction: "add", input: "1 2", output: "3" },
-      { instruction: "greet", output: "hello" },
-      { instruction: "part", output: "bye" },
-      { text: "once" },
-    ]);
+    expect(new Set(all).size).toBe(4);
+    expect(await of(records)).toBe(all[0]);
   });
 
-  test("reads one JSON object a line, past a byte order mark, CRLF and blank lines", async () => {
-    const path = await file("a.jsonl", '\uFEFF{"text": "one"}\r\n\r\n{"instruction": "two", "output": ""}\n');
-    expect(await readDataset(path)).toEqual([{ text: "one" }, { instruction: "two", output: "" }]);
-  });
-
-  test("takes any other file as one document, unchanged", async () => {
-    expect(await readDataset(await file("a.txt", " One.\n\nTwo.\n"))).toEqual([
-      { document: " One.\n\nTwo.\n" },
-    ]);
-  });
-
-  test.each([
-    ["a.json", "", "/a.json: is empty, expected at least one record"],
-    ["a.txt", " \n", "/a.txt: is empty, expected at least one record"],
-    ["a.json", "[]", "/a.json: holds an empty array, expected at least one record"],
-    ["a.json", '{"text": "x"}', "/a.json: holds an object, expected an array of records"],
-    ["a.json", '[{"text": "x"}, 3]', "/a.json: record 1: is a number, expected an object"],
-    [
-      "a.json",
-      '[{"instruction": "x", "output": 3}]',
-      '/a.json: record 0: field "output": is a number, expected a string',
-    ],
-    ["a.json", '[{"instruction": "x"}]', '/a.json: record 0: field "output": is missing, expected a string'],
-    ["a.jsonl", '{"text": "x"}\n{"text": null}', '/a.jsonl:2: field "text": is null, expected a string'],
-    [
-      "a.jsonl",
-      '{"instruction": "x", "output": "y", "input": []}',
-      '/a.jsonl:1: field "input": is an array, expected a string',
-    ],
-    [
-      "a.jsonl",
-      '{"question": "x", "answer": "y"}',
-      '/a.jsonl:1: has the fields "question", "answer", expected "instruction" and "output", or "text"',
-    ],
-  ])("refuses %s holding %j", async (name, content, message) => {
-    expect(await problem(name, content)).toBe(message);
-  });
-
-  test("tells in one line where JSON is broken", async () => {
-    expect(await problem("a.json", '[\n{"text": "x"},\n{"text": }\n]')).toMatch(
-      /^\/a\.json: is not valid JSON \(Unexpected token .*\); mend it/,
+  test("refuses a length that leaves nothing to predict", async () => {
+    const { records } = await open({ "a.jsonl": jsonl });
+    await expect(TokenizedDataset.create(records, tokenizer, { maxLength: 1 })).rejects.toThrow(
+      "max_length: is 1, expected an integer of at least 2",
     );
-    expect(await problem("a.jsonl", '{"text": "x"}\n\n{"text": "y"')).toMatch(
-      /^\/a\.jsonl:3: is not valid JSON \(.*\); each line holds one object$/,
+  });
+});
+
+describe("splitDataset", () => {
+  const examples = Array.from({ length: 100 }, (_, i) => ({ inputIds: [i, i], labels: [i, i] }));
+  const firsts = async (part: ReturnType<typeof toDataset>) =>
+    (await part.read([...upTo(part.length)])).map(({ inputIds }) => inputIds[0]!);
+
+  test("draws what is held out by the seed; each example is in one part, in its order", async () => {
+    const { train, held } = splitDataset(toDataset(examples), 10, 7);
+    const [trained, heldOut] = [await firsts(train), await firsts(held)];
+    expect([...trained, ...heldOut].toSorted((a, b) => a - b)).toEqual([...upTo(100)]);
+    expect(heldOut).toHaveLength(10);
+    expect(heldOut).toEqual(heldOut.toSorted((a, b) => a - b));
+    expect(trained).toEqual(trained.toSorted((a, b) => a - b));
+    expect(Math.max(...heldOut) - Math.min(...heldOut)).toBeGreaterThan(30);
+    expect(await firsts(splitDataset(toDataset(examples), 10, 7).held)).toEqual(heldOut);
+    expect(await firsts(splitDataset(toDataset(examples), 10, 8).held)).not.toEqual(heldOut);
+    expect(splitDataset(toDataset(examples), 10, 8).train.fingerprint).not.toBe(train.fingerprint);
+  });
+
+  test("refuses to hold out everything", () => {
+    expect(() => splitDataset(toDataset(examples), 100, 0)).toThrow(
+      "eval_samples: is 100, but the data give 100 examples; leave some to train on",
     );
   });
 
-  test("refuses a missing file", async () => {
-    await expect(readDataset(join(folder, "none.json"))).rejects.toThrow("none.json: does not exist");
+  test("a subset of a subset has the right examples and sizes", async () => {
+    const odd = subset(toDataset(examples), Uint32Array.from([1, 3, 5, 7]));
+    const part = subset(odd, Uint32Array.from([3, 0]));
+    expect(await firsts(part)).toEqual([7, 1]);
+    expect(Array.from(part.sizes)).toEqual([2, 2]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { groupByLength, LengthGroupedSampler } from "../../src/data/sampler.js";
+import { LengthGroupedSampler, sortByLength, upTo } from "../../src/data/sampler.js";
 import { Random } from "../../src/random.js";
 
 const random = new Random(3);
@@ -67,6 +67,6 @@ describe("LengthGroupedSampler", () => {
   });
 });
 
-test("groupByLength sorts from the longest, equals in their order", () => {
-  expect(groupByLength([0, 1, 2, 3, 4], [3, 9, 3, 5, 9], 2)).toEqual([[1, 4], [3, 0], [2]]);
+test("sortByLength sorts from the longest, equals in their order", () => {
+  expect([...sortByLength(upTo(5), [3, 9, 3, 5, 9])]).toEqual([1, 4, 3, 0, 2]);
 });

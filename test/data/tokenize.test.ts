@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type TokenizerLike, tokenizeDataset } from "../../src/data/tokenize.js";
 import { InputError } from "../../src/errors.js";
+import { conversation, templateOf, templates } from "./templates.js";
 
 const bosId = 1;
 const eosId = 2;
@@ -77,6 +78,63 @@ describe("tokenizeDataset", () => {
     expect(() => tokenizeDataset([{ text: "abc" }], plain, { maxLength: 1 })).toThrow(
       "max_length: is 1, expected an integer of at least 2",
     );
+  });
+
+  describe("learns of a conversation", () => {
+    const codes = (text: string) => [...text].map((letter) => letter.charCodeAt(0));
+    const chatting = (source: string): TokenizerLike => ({
+      encode: (text, { addSpecialTokens = true } = {}) => [
+        ...(addSpecialTokens ? [bosId] : []),
+        ...codes(text),
+      ],
+      bosId,
+      eosId,
+      chatTemplate: templateOf(source),
+    });
+
+    test("the assistant's turns alone, and adds no token to what the template writes", () => {
+      const tokenizer = chatting(templates.gemma);
+      const [example] = tokenizeDataset([{ messages: conversation }], tokenizer, { maxLength: 500 });
+      expect(String.fromCharCode(...example!.inputIds)).toBe(
+        templateOf(templates.gemma).render(conversation),
+      );
+      const learnt = example!.labels.map((label) => (label === -100 ? "_" : String.fromCharCode(label)));
+      expect(learnt.join("").replaceAll(/_+/g, "_")).toBe("_hello<end_of_turn>\n_so long<end_of_turn>\n");
+    });
+
+    test("a token that reaches into a turn, not one that reaches out of it", () => {
+      const pairs: TokenizerLike = {
+        encode: (text) =>
+          (text.match(/..?/gs) ?? []).map((pair) => 256 * pair.charCodeAt(0) + (pair.charCodeAt(1) || 0)),
+        chatTemplate: {
+          render: (messages) => messages.map(({ content }) => content).join(""),
+          renderMarked: () => undefined,
+        },
+      };
+      const messages = ["abc", "defg", "h"].map((content, i) => ({
+        role: ["user", "assistant", "user"][i]!,
+        content,
+      }));
+      const [{ inputIds, labels } = { inputIds: [], labels: [] }] = tokenizeDataset([{ messages }], pairs, {
+        maxLength: 9,
+      });
+      expect(inputIds).toHaveLength(4);
+      expect(labels.map((label) => label !== -100)).toEqual([false, true, true, false]);
+    });
+
+    test("nothing without a template", () => {
+      expect(() => tokenizeDataset([{ messages: conversation }], withBos, { maxLength: 9 })).toThrow(
+        "chat_template: is not in the model's tokenizer_config.json, and conversations need one; give a Jinja file",
+      );
+    });
+  });
+
+  test("a document that goes on has no end", () => {
+    const records = [{ document: "ab", continues: true }, { document: "c" }];
+    expect(tokenizeDataset(records, withBos, { maxLength: 8 }).map(({ inputIds }) => inputIds)).toEqual([
+      [bosId, 10, 11],
+      [bosId, 12, eosId],
+    ]);
   });
 
   describe("cuts a document into windows", () => {

@@ -1,8 +1,9 @@
-import { readDataset } from "../../data/dataset.js";
-import { tokenizeDataset } from "../../data/tokenize.js";
+import { splitDataset } from "../../data/dataset.js";
 import { evaluateLoss } from "../../evaluate/loss.js";
+import { trainingOptions } from "../../train/arguments.js";
 import { defineCommand } from "../command.js";
 import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
+import { dataOptions, examplesOf, openRecords } from "../data-options.js";
 import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { loadModel } from "../load-model.js";
 import { complete } from "../options.js";
@@ -11,10 +12,11 @@ import { createReporter } from "../reporter.js";
 const options = {
   model: common.model,
   data: common.dataset,
-  samples: count().optional().describe("only so many examples, from the end of the data as in training"),
+  samples: count().optional().describe("only so many examples: those that training with the seed holds out"),
+  seed: trainingOptions.seed,
   batch_size: common.batch_size,
   max_length: common.max_length,
-  mask_prompt: common.mask_prompt,
+  ...dataOptions,
   mag_weight: common.mag_weight,
   quantize: quantizeOption("none"),
   device: common.device,
@@ -27,17 +29,21 @@ export const evaluate = defineCommand({
   options,
   async run(given, io) {
     const values = complete(options, given);
-    const records = await readDataset(values.data);
     const reporter = createReporter({ ...io, json: values.json });
     const { quantize, device } = values;
-    const model = await loadModel(values.model, values.mag_weight, { quantize, device });
+    const records = await openRecords(values.data, values, reporter);
+    const model = await loadModel(values.model, values.mag_weight, { quantize, device }).catch(
+      async (error: unknown) => {
+        await records.close();
+        throw error;
+      },
+    );
     try {
       const maxLength = maxLengthFor(model.maxLength, given.max_length, values.max_length);
-      const examples = tokenizeDataset(records, model.requireTokenizer(), {
-        maxLength,
-        maskPrompt: values.mask_prompt,
-      });
-      const summary = await evaluateLoss(model, examples.slice(-(values.samples ?? examples.length)), {
+      const all = await examplesOf(records, model.requireTokenizer(), values, maxLength);
+      const { samples = all.length, seed } = values;
+      const examples = samples < all.length ? splitDataset(all, samples, seed).held : all;
+      const summary = await evaluateLoss(model, examples, {
         batchSize: values.batch_size,
         maxLength,
         onBatch: (done, total, { loss, tokensPerSecond }) =>
@@ -49,12 +55,14 @@ export const evaluate = defineCommand({
         perplexity: summary.perplexity,
         perplexity_interval: summary.perplexityInterval,
         tokens: summary.tokens,
+        ...(records.malformed > 0 ? { malformed: records.malformed } : {}),
         tokens_per_second: summary.tokensPerSecond,
         mag_weight: effectiveMagWeight(model),
         ...(values.json ? { device } : {}),
       });
     } finally {
       reporter.close();
+      await records.close();
       await model.dispose();
     }
   },

@@ -1,8 +1,7 @@
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
-import { readDataset } from "../../data/dataset.js";
-import { type Example, tokenizeDataset } from "../../data/tokenize.js";
-import { InputError } from "../../errors.js";
+import { type Dataset, splitDataset } from "../../data/dataset.js";
+import { packDataset } from "../../data/pack.js";
 import { isMissingFile, readJsonFile } from "../../io/json-file.js";
 import { generateModelCard, locateTemplate } from "../../tptt/files/model-card.js";
 import { readSavedConfig } from "../../tptt/files/open-titan.js";
@@ -11,9 +10,10 @@ import { trainingArguments, trainingOptions } from "../../train/arguments.js";
 import { LiZACallback, lizaModes } from "../../train/liza-callback.js";
 import { Trainer } from "../../train/trainer.js";
 import { defineCommand, interrupted } from "../command.js";
-import { common, count, maxLengthFor, quantizeOption, share } from "../common-options.js";
+import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
 import { readConfigFile } from "../config-file.js";
-import { complete, flag, flagOf, type Given, path, type Values } from "../options.js";
+import { dataOptions, examplesOf, openRecords } from "../data-options.js";
+import { complete, flag, type Given, path, share, type Values } from "../options.js";
 import { quoted } from "../quoted.js";
 import { createReporter } from "../reporter.js";
 import { RunFolder } from "../run-folder.js";
@@ -33,13 +33,13 @@ const options = {
   output: path().describe("the folder for the titan, its metrics and checkpoints"),
   resume: flag().describe("go on from the latest checkpoint in the output folder, with its run's options"),
   ...trainingOptions,
-  dataset_percentage: share().default(1).describe("the part of the examples that is used, from the first on"),
-  mask_prompt: common.mask_prompt,
+  ...dataOptions,
+  packing: flag().describe("puts several short examples into one sequence of max_length"),
   eval_samples: z
     .int()
     .nonnegative()
     .default(0)
-    .describe("examples at the end of the data that are kept for evaluation"),
+    .describe("examples, drawn by the seed, that are kept for evaluation"),
   ...titanOptions,
   ...lizaOptions,
   quantize: quantizeOption("none"),
@@ -59,27 +59,26 @@ export const train = defineCommand({
     const values = complete(options, given);
     const folder = await RunFolder.open(values.output, values.resume);
     const card = values.card_template === undefined ? null : await locateTemplate(values.card_template);
-    const records = await readDataset(values.dataset);
     const titan = toTpttOptions(given, await readSavedConfig(values.model));
     refuseIdle(given, "disable_linear_attn", values.disable_linear_attn, Object.keys(lizaOptions));
     const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
-    const model = await TpttModel.fromPretrained(values.model, {
-      ...titan,
-      seed: values.seed,
-      quantize: values.quantize,
-      device: values.device,
-    });
+    const records = await openRecords(values.dataset, values, reporter);
+    const { seed, quantize, device } = values;
+    const model = await TpttModel.fromPretrained(values.model, { ...titan, seed, quantize, device }).catch(
+      async (error: unknown) => {
+        await records.close();
+        throw error;
+      },
+    );
     try {
       const longest = model.base.config.maxPositionEmbeddings;
       const max_length = maxLengthFor(longest, given.max_length, values.max_length);
-      const examples = tokenizeDataset(records, model.requireTokenizer(), {
-        maxLength: max_length,
-        maskPrompt: values.mask_prompt,
-      });
-      const data = holdOut(examples, values);
+      const examples = await examplesOf(records, model.requireTokenizer(), values, max_length);
+      const data = await trainingData(examples, { ...values, max_length });
       reporter.event("data", {
         examples: data.trainDataset.length,
         eval_examples: data.evalDataset.length,
+        ...(records.malformed > 0 ? { malformed: records.malformed } : {}),
         trainable_parameters: model.trainable.reduce((sum, { size }) => sum + size, 0),
       });
       const report = new TrainingReport(model, reporter);
@@ -131,6 +130,7 @@ export const train = defineCommand({
       return result.interrupted ? interrupted : 0;
     } finally {
       reporter.close();
+      await records.close();
       await model.dispose();
     }
   },
@@ -148,18 +148,19 @@ async function withOptionsOfRun(given: Given<Options>): Promise<Given<Options>> 
 
 /** What a resumed run needs to know, wherever it is started. */
 function optionsOfRun({ resume, output, json, ...given }: Given<Options>): Given<Options> {
-  const { model, dataset, card_template } = given;
+  const { model, dataset, card_template, chat_template } = given;
   return {
     ...given,
     ...(model === undefined ? {} : { model: resolve(model) }),
-    ...(dataset === undefined ? {} : { dataset: resolve(dataset) }),
+    ...(dataset === undefined ? {} : { dataset: dataset.map((name) => resolve(name)) }),
     ...(card_template === undefined ? {} : { card_template: resolve(card_template) }),
+    ...(chat_template === undefined ? {} : { chat_template: resolve(chat_template) }),
   };
 }
 
 /** What the model card says of a run's options. */
 const optionsOnCard = (values: Values<Options>) => ({
-  dataset: basename(values.dataset),
+  dataset: values.dataset.map((name) => basename(name)).join(", "),
   epochs: values.max_steps === undefined ? values.epochs : undefined,
   batch_size: values.batch_size,
   gradient_accumulation_steps: values.gradient_accumulation_steps,
@@ -168,19 +169,13 @@ const optionsOnCard = (values: Values<Options>) => ({
   lr_scheduler_type: values.lr_scheduler_type,
 });
 
-function holdOut(
-  all: readonly Example[],
-  { dataset_percentage, eval_samples: count, dataset }: Values<Options>,
-) {
-  const examples = all.slice(0, Math.ceil(all.length * dataset_percentage));
-  const rest = examples.length - count;
-  if (rest <= 0) {
-    throw new InputError(
-      flagOf("eval_samples"),
-      `is ${count}, but ${dataset} gives ${examples.length} examples; leave some to train on`,
-    );
-  }
-  return { trainDataset: examples.slice(0, rest), evalDataset: examples.slice(rest) };
+/** What is trained on, and what is held out. */
+async function trainingData(
+  examples: Dataset,
+  { eval_samples, seed, packing, max_length }: Values<Options>,
+): Promise<{ trainDataset: Dataset; evalDataset: Dataset }> {
+  const { train: all, held: evalDataset } = splitDataset(examples, eval_samples, seed);
+  return { trainDataset: packing ? await packDataset(all, max_length) : all, evalDataset };
 }
 
 /** The schedule of mu; none without a memory, nor, unless one is asked for, where mu is learned. */

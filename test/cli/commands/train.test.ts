@@ -1,9 +1,11 @@
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { Tensor } from "../../../src/engine/index.js";
 import { writeSafetensors } from "../../../src/io/safetensors.js";
 import { openSafetensors } from "../../../src/io/weight-source.js";
+import { conversation, templates } from "../../data/templates.js";
 import { openWorkspace, problems, tptt } from "../workspace.js";
 
 /** A workspace with data, and the options of a short run on them. */
@@ -34,7 +36,7 @@ test("a run that is interrupted and resumed ends as one in one piece, bit for bi
   expect(whole).toMatchObject({ code: 0, stderr: "" });
   expect(whole.events()).toMatchObject([
     { event: "data", examples: 8, eval_examples: 2, trainable_parameters: 4352 },
-    { event: "evaluation", step: 0, tokens: 54 },
+    { event: "evaluation", step: 0, tokens: 53 },
     { event: "progress", step: 1, total: 4, mu: 0, learning_rate: 5e-4 },
     { event: "progress", step: 2, mu: 0.25 },
     { event: "progress", step: 3, mu: 0.5 },
@@ -75,6 +77,74 @@ test("a run that is interrupted and resumed ends as one in one piece, bit for bi
   expect(await weightsIn(output("it's"))).toEqual(await weightsIn(output("whole")));
   expect(await configIn(output("it's"))).toEqual(await configIn(output("whole")));
   expect(await metricsIn(output("it's"))).toEqual(await metricsIn(output("whole")));
+});
+
+test("a run over packed CSV, Parquet and text files goes on as it would have, and not with other data", async () => {
+  const { folder, model, output, write } = await openRun();
+  await mkdir(join(folder, "set"));
+  await write("set/a.csv", `instruction,output\n${"what is 1?,it is 1.\n".repeat(6)}`);
+  await cp(
+    fileURLToPath(new URL("../../fixtures/datasets/tasks-zstd.parquet", import.meta.url)),
+    join(folder, "set/b.parquet"),
+  );
+  await write("set/c.txt", "once upon a time ".repeat(20));
+  const options = [
+    "--model",
+    model,
+    "--dataset",
+    join(folder, "set"),
+    "--batch-size",
+    "2",
+    "--max-steps",
+    "4",
+  ];
+  const packing = [
+    ...options,
+    "--packing",
+    "--max-length",
+    "80",
+    "--eval-samples",
+    "2",
+    "--mask-prompt",
+    "--json",
+  ];
+  const whole = await tptt(["train", ...packing, "--output", output("whole")]);
+  expect(whole.events()[0]).toMatchObject({ event: "data", eval_examples: 2 });
+  expect(Number(whole.events()[0]!.examples)).toBeLessThan(12);
+  await tptt(
+    ["train", ...packing, "--logging-steps", "1", "--output", output("parts")],
+    (text, interrupt) => {
+      if (text.includes('"progress","step":2')) interrupt();
+    },
+  );
+  await cp(output("parts"), output("copy"), { recursive: true });
+  const other = await tptt(["train", "--output", output("copy"), "--resume", "--no-packing"]);
+  expect(other.code).toBe(2);
+  expect(other.stderr).toMatch(/^tptt: dataset: is \d+ examples, \w+, the run was started with/m);
+  expect(await tptt(["train", "--output", output("parts"), "--resume"])).toMatchObject({ code: 0 });
+  expect(await weightsIn(output("parts"))).toEqual(await weightsIn(output("whole")));
+});
+
+test("conversations are learnt with a template that is given, and malformed rows are counted", async () => {
+  const { options, output, write } = await openRun();
+  const dataset = await write(
+    "chats.jsonl",
+    `${Array.from({ length: 4 }, () => JSON.stringify({ messages: conversation })).join("\n")}\n{}\n`,
+  );
+  const template = await write("chat.jinja", templates.mistral);
+  const command = ["train", ...options, "--dataset", dataset, "--chat-template", template, "--json"];
+  expect(await tptt([...command, "--output", output("none")])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("chats.jsonl:5: has no fields, expected"),
+  });
+  const { code, events, stderr } = await tptt([...command, "--skip-malformed", "--output", output("titan")]);
+  expect(code).toBe(0);
+  expect(stderr).toContain("chats.jsonl:5: has no fields");
+  expect(events()[0]).toMatchObject({ event: "data", examples: 4, malformed: 1 });
+  // Four steps of two conversations, of which the answers are predicted: two, with their ends.
+  expect(events().at(-1)).toMatchObject({ tokens: 8 * ("hello".length + "so long".length + 2) });
+  const saved = JSON.parse(await readFile(join(output("titan"), "tokenizer_config.json"), "utf8"));
+  expect(saved.chat_template).toBe(templates.mistral);
 });
 
 test("a schedule of mu is refused without the memory", async () => {

@@ -1,0 +1,71 @@
+import { stat } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { glob, isDynamicPattern } from "tinyglobby";
+import { InputError } from "../errors.js";
+import { fileError, openFile } from "../io/byte-source.js";
+import { openJsonArray } from "./rows/array-rows.js";
+import { openCsv } from "./rows/csv-rows.js";
+import { openJsonLines } from "./rows/line-rows.js";
+import { openParquet } from "./rows/parquet-rows.js";
+import type { RowFile } from "./rows/row-file.js";
+import { openText } from "./rows/text-rows.js";
+
+/** What a folder is searched for. */
+const extensions = ["json", "jsonl", "ndjson", "csv", "tsv", "parquet", "txt"];
+
+/**
+ * The files that a data set's name stands for: this is the one place where names become paths. A name is a file, a
+ * folder (all data files in it, at any depth), or a pattern such as `data/train-*.parquet`.
+ *
+ * @returns paths in the order of their names, for each name.
+ * @throws InputError naming what does not exist or holds no data.
+ */
+export async function datasetFiles(names: readonly string[]): Promise<string[]> {
+  const files = [];
+  for (const name of names) files.push(...(await filesOf(name)));
+  return files;
+}
+
+async function filesOf(name: string): Promise<string[]> {
+  const found = await stat(name).catch((error: unknown) => fileError(name, error));
+  if (!(found instanceof Error)) {
+    if (!found.isDirectory()) return [name];
+    const files = await sorted(`**/*.{${extensions.join(",")}}`, name);
+    if (files.length > 0) return files.map((file) => join(name, file));
+    throw new InputError(name, `holds no data file, expected ${extensions.map((e) => `.${e}`).join(", ")}`);
+  }
+  if (!isDynamicPattern(name)) throw found;
+  const files = await sorted(name, ".");
+  if (files.length > 0) return files;
+  throw new InputError(name, "matches no file; check the pattern");
+}
+
+const sorted = async (pattern: string, cwd: string): Promise<string[]> =>
+  (await glob(pattern, { cwd, caseSensitiveMatch: false, expandDirectories: false })).sort();
+
+/** Opens a file as what its name's ending says; a `.json` file that begins with an object has one a line. */
+export async function openRows(path: string, columns: readonly string[]): Promise<RowFile> {
+  const source = await openFile(path);
+  try {
+    switch (extname(path).toLowerCase()) {
+      case ".json": {
+        const start = Buffer.from(await source.read(0, Math.min(source.size, 1024))).toString();
+        return /^\uFEFF?\s*\{/.test(start) ? openJsonLines(source) : openJsonArray(source);
+      }
+      case ".jsonl":
+      case ".ndjson":
+        return openJsonLines(source);
+      case ".csv":
+        return openCsv(source, ",");
+      case ".tsv":
+        return openCsv(source, "\t");
+      case ".parquet":
+        return await openParquet(source, columns);
+      default:
+        return openText(source);
+    }
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}

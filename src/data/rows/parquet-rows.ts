@@ -1,0 +1,83 @@
+import {
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+  toJson,
+} from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import { InputError } from "../../errors.js";
+import type { ByteSource } from "../../io/byte-source.js";
+import type { Row, RowFile } from "./row-file.js";
+import { Spool } from "./spool.js";
+
+/** A group of rows is decoded at once. */
+const largestGroup = 2 ** 30;
+
+/**
+ * The rows of a Parquet file. A row cannot be read without its group, of a thousand rows or a million: the scan writes
+ * the rows into a temporary file, from which any of them is read later.
+ *
+ * @param columns those that are looked at, if the file has them.
+ */
+export async function openParquet(source: ByteSource, columns: readonly string[]): Promise<RowFile> {
+  const path = source.name;
+  const spool = await Spool.create();
+  return {
+    path,
+    scan: () => scan(source, columns, spool),
+    read: async (offset, size) => JSON.parse(Buffer.from(await spool.read(offset, size)).toString()),
+    async close() {
+      await spool.close();
+      await source.close();
+    },
+  };
+}
+
+async function* scan(source: ByteSource, wanted: readonly string[], spool: Spool): AsyncGenerator<Row[]> {
+  const path = source.name;
+  const file = {
+    byteLength: source.size,
+    slice: async (start: number, end = source.size) => (await source.read(start, end - start)).buffer,
+  };
+  const metadata = await readable(path, () => parquetMetadataAsync(file));
+  const columns = columnsOf(metadata, wanted);
+  let rowStart = 0;
+  for (const group of metadata.row_groups) {
+    const rowEnd = rowStart + Number(group.num_rows);
+    if (group.total_byte_size > largestGroup) {
+      throw new InputError(
+        `${path}: rows ${rowStart} to ${rowEnd - 1}`,
+        `are one group of ${group.total_byte_size} bytes, expected at most ${largestGroup}; write the file with smaller row groups`,
+      );
+    }
+    const values = await readable(path, () =>
+      parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors }),
+    );
+    const lines = values.map((value) => Buffer.from(JSON.stringify(toJson(value))));
+    let offset = await spool.append(Buffer.concat(lines));
+    yield lines.map(({ length: size }, i): Row => {
+      const row = { where: `${path}: row ${rowStart + i}`, offset, size, value: () => toJson(values[i]) };
+      offset += size;
+      return row;
+    });
+    rowStart = rowEnd;
+  }
+}
+
+/** The columns that are wanted; all when there is none of them, so that it can be told what there is. */
+function columnsOf(metadata: FileMetaData, wanted: readonly string[]): string[] {
+  const present = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const found = present.filter((name) => wanted.includes(name));
+  return found.length > 0 ? found : present;
+}
+
+async function readable<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InputError(path, `cannot be read as Parquet (${reason}); is it whole?`, { cause: error });
+  }
+}

@@ -1,0 +1,43 @@
+import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A file for the time being, that bytes are added to and read from. It has no name, so that nothing is left of it whatever happens. */
+export class Spool {
+  readonly #file: FileHandle;
+  #size = 0;
+
+  private constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  static async create(): Promise<Spool> {
+    const folder = await mkdtemp(join(tmpdir(), "tptt-rows-"));
+    try {
+      return new Spool(await open(join(folder, "rows"), "wx+"));
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** @returns where the bytes begin. */
+  async append(bytes: Uint8Array): Promise<number> {
+    const offset = this.#size;
+    for (let done = 0; done < bytes.length; ) {
+      done += (await this.#file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
+    }
+    this.#size += bytes.length;
+    return offset;
+  }
+
+  async read(offset: number, size: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(size);
+    const { bytesRead } = await this.#file.read(bytes, 0, size, offset);
+    if (bytesRead < size) throw new RangeError(`Spool: ${offset}+${size} is not within ${this.#size}`);
+    return bytes;
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
