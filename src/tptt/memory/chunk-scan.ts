@@ -22,6 +22,8 @@ export interface Chunk {
   readonly U: Value;
   /** Keys, [B, Hkv, C, D]. */
   readonly K: Value;
+  /** Queries, c tokens times the heads of a group, [B, Hkv, c * G, D]. */
+  readonly Q: Value;
   /** The forget gates, see {@link Decay}; all of them or none. */
   readonly enter?: Value;
   readonly leave?: Value;
@@ -34,8 +36,8 @@ export interface Chunk {
 export interface ChunkStates {
   /** What each virtual token writes along its key, [N, B, Hkv, C, D]. */
   readonly R: Value;
-  /** The memory before each chunk, [N, B, Hkv, D, D]. */
-  readonly before: Value;
+  /** What the queries find of the memory before their chunk, [N, B, Hkv, c * G, D]. */
+  readonly read: Value;
   /** The memory after the last chunk, [B, Hkv, D, D]. */
   readonly last: Value;
 }
@@ -46,6 +48,12 @@ function written(S: Value, { W, U, enter }: Chunk): Value {
   return sub(U, enter ? byToken(erased, enter) : erased);
 }
 
+/** What a chunk's queries find of the memory S before it: enter . (Q S). */
+function found(S: Value, { Q, enter }: Chunk): Value {
+  const read = matmul(Q, S);
+  return enter ? byToken(read, enter) : read;
+}
+
 /** The memory after a chunk: whole . S + K^T (leave . R), at the end of a period through its activation. */
 function next(S: Value, R: Value, { K, leave, whole, end }: Chunk): Value {
   const update = matmul(K, leave ? byToken(R, leave) : R, { transA: true });
@@ -54,8 +62,9 @@ function next(S: Value, R: Value, { K, leave, whole, end }: Chunk): Value {
 }
 
 /**
- * The part of the delta rule that goes from chunk to chunk. Back through the chunks goes nothing but the gradient of
- * the memory: with that of each chunk known, the gradients of all inputs are computed for all chunks at once.
+ * The part of the delta rule that goes from chunk to chunk. Back through the chunks goes the gradient of the memory; what
+ * needs it is computed on the way, and all other gradients for all chunks at once, from the memories before them. These
+ * are kept only where a gradient reads them.
  *
  * @param chunks N chunks. @param initial the memory before the first, [B, Hkv, D, D].
  */
@@ -64,47 +73,53 @@ export function chunkScan(chunks: Chunk, initial: Value): ChunkStates {
   const values = Object.values(chunks) as Value[];
   const chunkOf = (row: readonly Value[]) =>
     Object.fromEntries(names.map((name, i) => [name, row[i]!])) as unknown as Chunk;
+  const step = (S: Value, chunk: Chunk) => {
+    const R = written(S, chunk);
+    return { R, read: found(S, chunk), last: next(S, R, chunk) };
+  };
 
   if (chunks.W.shape[0] === 1) {
-    const chunk = chunkOf(values.map((x) => reshape(x, x.shape.slice(1))));
-    const R = written(initial, chunk);
-    return {
-      R: reshape(R, chunks.U.shape),
-      before: reshape(initial, [1, ...initial.shape]),
-      last: next(initial, R, chunk),
-    };
+    const { R, read, last } = step(initial, chunkOf(values.map((x) => reshape(x, x.shape.slice(1)))));
+    return { R: reshape(R, chunks.U.shape), read: reshape(read, chunks.Q.shape), last };
   }
 
   const forward = scan({
     carry: [initial],
     rows: values,
     body([S], row) {
-      const chunk = chunkOf(row);
-      const R = written(S!, chunk);
-      return { carry: [next(S!, R, chunk)], rows: [R] };
+      const { R, read, last } = step(S!, chunkOf(row));
+      return { carry: [last], rows: [R, read] };
     },
   });
-  const [savedR, saved] = [forward.rows[0]!, forward.before[0]!];
-  const [R, before, last] = customGradients(
-    [savedR, saved, forward.carry[0]!],
+  const [savedR, savedRead] = forward.rows as [Value, Value];
+  const saved = forward.before[0]!;
+  // Of a chunk's values the memory after it depends on these, beside R.
+  const toMemory = names.flatMap((name, i) => (["K", "leave", "whole"].includes(name) ? [i] : []));
+  const [R, read, last] = customGradients(
+    [savedR, savedRead, forward.carry[0]!],
     [initial, ...values],
-    ([gR, gBefore, gLast]) => {
+    ([gR, gRead, gLast]) => {
       const backward = scan({
         carry: [gLast!],
-        rows: [saved, savedR, gR!, gBefore!, ...values],
+        rows: [saved, savedR, gR!, gRead!, ...values],
         reverse: true,
-        body([gNext], [S, R, gR, gBefore, ...row]) {
+        body([gNext], [S, R, gR, gRead, ...row]) {
           const chunk = chunkOf(row);
-          const [fromNext, toR] = vjp([next(S!, R!, chunk)], [gNext!], [S!, R!]);
+          const inputs = [S!, R!, ...toMemory.map((i) => row[i]!)];
+          const [fromNext, toR, ...own] = vjp([next(S!, R!, chunk)], [gNext!], inputs);
           const gWritten = add(gR!, toR!);
-          const [fromR] = vjp([written(S!, chunk)], [gWritten], [S!]);
-          return { carry: [add(add(fromNext!, fromR!), gBefore!)], rows: [gWritten] };
+          const [toS] = vjp([written(S!, chunk), found(S!, chunk)], [gWritten, gRead!], [S!]);
+          return { carry: [add(fromNext!, toS!)], rows: [gWritten, ...own.map((g) => g!)] };
         },
       });
-      const toWritten = vjpAt((x) => [written(saved, chunkOf(x))], values, [backward.rows[0]!]);
-      const toNext = vjpAt((x) => [next(saved, savedR, chunkOf(x))], values, [backward.before[0]!]);
-      return [backward.carry[0], ...values.map((_, i) => toWritten[i] ?? toNext[i])];
+      const [gWritten, ...own] = backward.rows as [Value, ...Value[]];
+      const before = vjpAt(
+        (x) => [written(saved, chunkOf(x)), found(saved, chunkOf(x))],
+        values,
+        [gWritten, gRead!],
+      );
+      return [backward.carry[0], ...values.map((_, i) => before[i] ?? own[toMemory.indexOf(i)])];
     },
   );
-  return { R: R!, before: before!, last: last! };
+  return { R: R!, read: read!, last: last! };
 }

@@ -48,8 +48,8 @@ export interface Unlinear {
  *     S <- S diag(alpha);  for each virtual token: S <- S + k (beta.v - (beta.k)^T S)^T;  o = q^T S.
  *
  * With C virtual tokens in a chunk, K, V, Q their rows: A = tril((beta.K) K^T, -1), T = (I + A)^-1, W = T (beta.K),
- * U = T (beta.V), R = U - W S, O = Q S + tril(Q K^T) R, S <- S + K^T R. All but R and S is computed for all chunks at
- * once. The result does not depend on the chunk length.
+ * U = T (beta.V), R = U - W S, O = Q S + tril(Q K^T) R, S <- S + K^T R. All but R, Q S and S is computed for all
+ * chunks at once. The result does not depend on the chunk length.
  *
  * @param chunkSize tokens in a chunk, at most.
  * @returns the output [B, S, H, D] and the memory after the last token [B, Hkv, D, D].
@@ -84,11 +84,12 @@ export function deltaRule(
     chunk * order > 1
       ? unitLowerInverse(masked(matmul(bK, K, { transB: true }), (i, j) => j < i, "strictly lower"))
       : undefined;
-  const { R, before, last } = chunkScan(
+  const { R, read, last } = chunkScan(
     {
       W: T ? matmul(T, bK) : bK,
       U: T ? (decay ? decay.matmul(T, bV) : matmul(T, bV)) : bV,
       K,
+      Q,
       ...(decay ? { enter: decay.enter, leave: decay.leave, whole: decay.whole } : {}),
       ...(periodic ? { end: periodEnds(periodic, chunks, chunk, length) } : {}),
     },
@@ -98,8 +99,7 @@ export function deltaRule(
   // A token sees its own virtual tokens and those of all tokens before it.
   const sees = (i: number, j: number) => Math.floor(j / order) <= Math.floor(i / group);
   const inside = decay ? decay.matmul(scores, R) : matmul(masked(scores, sees, `sees ${group} ${order}`), R);
-  const read = matmul(Q, before);
-  const O = add(decay ? byToken(read, decay.enter) : read, inside);
+  const O = add(read, inside);
 
   const rows = transpose(reshape(O, [chunks, batch, groups, chunk, group, dim]), [1, 0, 3, 2, 4, 5]);
   const output = reshape(rows, [batch, chunks * chunk, heads, dim]);
