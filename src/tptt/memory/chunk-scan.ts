@@ -16,10 +16,13 @@ import { unlinearActivation } from "./unlinear-activation.js";
 
 /** A chunk of C rows (tokens times virtual tokens), or N chunks, with one more axis in front. */
 export interface Chunk {
-  /** T (beta . K), [B, Hkv, C, D]. */
+  /** Without forget gates beta . K, with them T (beta . K), [B, Hkv, C, D]. */
   readonly W: Value;
-  /** T (beta . V), decayed, [B, Hkv, C, D]. */
+  /** Without forget gates beta . V, with them T (beta . V), decayed, [B, Hkv, C, D]. */
   readonly U: Value;
+  /** A and T = (I + A)^-1, [B, Hkv, C, C], where W and U are without T. */
+  readonly A?: Value;
+  readonly T?: Value;
   /** Keys, [B, Hkv, C, D]. */
   readonly K: Value;
   /** Queries, c tokens times the heads of a group, [B, Hkv, c * G, D]. */
@@ -42,10 +45,15 @@ export interface ChunkStates {
   readonly last: Value;
 }
 
-/** What a chunk writes into the memory S: R = U - enter . (W S). */
-function written(S: Value, { W, U, enter }: Chunk): Value {
+/** What is new in a chunk's values, beside the memory S before it: X = U - enter . (W S). */
+function novel(S: Value, { W, U, enter }: Chunk): Value {
   const erased = matmul(W, S);
   return sub(U, enter ? byToken(erased, enter) : erased);
+}
+
+/** What a chunk writes along its keys: R = T X. */
+function written(X: Value, { T }: Chunk): Value {
+  return T ? matmul(T, X) : X;
 }
 
 /** What a chunk's queries find of the memory S before it: enter . (Q S). */
@@ -69,12 +77,13 @@ function next(S: Value, R: Value, { K, leave, whole, end }: Chunk): Value {
  * @param chunks N chunks. @param initial the memory before the first, [B, Hkv, D, D].
  */
 export function chunkScan(chunks: Chunk, initial: Value): ChunkStates {
-  const names = Object.keys(chunks) as (keyof Chunk)[];
-  const values = Object.values(chunks) as Value[];
+  const { A, ...rest } = chunks;
+  const names = Object.keys(rest) as (keyof Chunk)[];
+  const values = Object.values(rest);
   const chunkOf = (row: readonly Value[]) =>
     Object.fromEntries(names.map((name, i) => [name, row[i]!])) as unknown as Chunk;
   const step = (S: Value, chunk: Chunk) => {
-    const R = written(S, chunk);
+    const R = written(novel(S, chunk), chunk);
     return { R, read: found(S, chunk), last: next(S, R, chunk) };
   };
 
@@ -97,7 +106,7 @@ export function chunkScan(chunks: Chunk, initial: Value): ChunkStates {
   const toMemory = names.flatMap((name, i) => (["K", "leave", "whole"].includes(name) ? [i] : []));
   const [R, read, last] = customGradients(
     [savedR, savedRead, forward.carry[0]!],
-    [initial, ...values],
+    [initial, ...(A ? [A] : []), ...values],
     ([gR, gRead, gLast]) => {
       const backward = scan({
         carry: [gLast!],
@@ -107,18 +116,17 @@ export function chunkScan(chunks: Chunk, initial: Value): ChunkStates {
           const chunk = chunkOf(row);
           const inputs = [S!, R!, ...toMemory.map((i) => row[i]!)];
           const [fromNext, toR, ...own] = vjp([next(S!, R!, chunk)], [gNext!], inputs);
-          const gWritten = add(gR!, toR!);
-          const [toS] = vjp([written(S!, chunk), found(S!, chunk)], [gWritten, gRead!], [S!]);
-          return { carry: [add(fromNext!, toS!)], rows: [gWritten, ...own.map((g) => g!)] };
+          const X = novel(S!, chunk);
+          const [gX] = vjp([written(X, chunk)], [add(gR!, toR!)], [X]);
+          const [toS] = vjp([X, found(S!, chunk)], [gX!, gRead!], [S!]);
+          return { carry: [add(fromNext!, toS!)], rows: [gX!, ...own.map((g) => g!)] };
         },
       });
-      const [gWritten, ...own] = backward.rows as [Value, ...Value[]];
-      const before = vjpAt(
-        (x) => [written(saved, chunkOf(x)), found(saved, chunkOf(x))],
-        values,
-        [gWritten, gRead!],
-      );
-      return [backward.carry[0], ...values.map((_, i) => before[i] ?? own[toMemory.indexOf(i)])];
+      const [gX, ...own] = backward.rows as [Value, ...Value[]];
+      const before = vjpAt((x) => [novel(saved, chunkOf(x)), found(saved, chunkOf(x))], values, [gX, gRead!]);
+      // From (I + A) R = X: what T X gives to A needs no gradient of T.
+      const toA = A ? [matmul(gX, savedR, { transB: true, alpha: -1 })] : [];
+      return [backward.carry[0], ...toA, ...values.map((_, i) => before[i] ?? own[toMemory.indexOf(i)])];
     },
   );
   return { R: R!, read: read!, last: last! };

@@ -47,9 +47,10 @@ export interface Unlinear {
  *
  *     S <- S diag(alpha);  for each virtual token: S <- S + k (beta.v - (beta.k)^T S)^T;  o = q^T S.
  *
- * With C virtual tokens in a chunk, K, V, Q their rows: A = tril((beta.K) K^T, -1), T = (I + A)^-1, W = T (beta.K),
- * U = T (beta.V), R = U - W S, O = Q S + tril(Q K^T) R, S <- S + K^T R. All but R, Q S and S is computed for all
- * chunks at once. The result does not depend on the chunk length.
+ * With C virtual tokens in a chunk, K, V, Q their rows: A = tril((beta.K) K^T, -1), T = (I + A)^-1,
+ * R = T (beta.V - (beta.K) S), O = Q S + tril(Q K^T) R, S <- S + K^T R. Only R, Q S and S are computed chunk by chunk,
+ * all else for all chunks at once. With forget gates R = U - W S, W = T (beta.K), U = T (beta.V), both decayed
+ * ({@link Decay}). The result does not depend on the chunk length.
  *
  * @param chunkSize tokens in a chunk, at most.
  * @returns the output [B, S, H, D] and the memory after the last token [B, Hkv, D, D].
@@ -80,14 +81,15 @@ export function deltaRule(
   const decay = alpha && new Decay(cut(perToken(alpha), 1));
 
   // With one virtual token in a chunk T = 1.
-  const T =
+  const A =
     chunk * order > 1
-      ? unitLowerInverse(masked(matmul(bK, K, { transB: true }), (i, j) => j < i, "strictly lower"))
+      ? masked(matmul(bK, K, { transB: true }), (i, j) => j < i, "strictly lower")
       : undefined;
+  const T = A && unitLowerInverse(A);
   const { R, read, last } = chunkScan(
     {
-      W: T ? matmul(T, bK) : bK,
-      U: T ? (decay ? decay.matmul(T, bV) : matmul(T, bV)) : bV,
+      ...(T && decay ? { W: matmul(T, bK), U: decay.matmul(T, bV) } : { W: bK, U: bV }),
+      ...(T && !decay ? { A: A!, T } : {}),
       K,
       Q,
       ...(decay ? { enter: decay.enter, leave: decay.leave, whole: decay.whole } : {}),
