@@ -5,7 +5,7 @@ import { peakBytes } from "./peak-bytes.js";
 import { requireDevice } from "./require-device.js";
 import type { SessionOptions } from "./runtime.js";
 import type { StoredWeight } from "./stored.js";
-import type { Tensor } from "./tensor.js";
+import { Tensor } from "./tensor.js";
 import { leaves, type MapTree, mapTree } from "./tree.js";
 import { input, nodesOf, Parameter, type TypeInfo, Value } from "./value.js";
 
@@ -96,7 +96,7 @@ export async function compile<const I extends object, O extends object>(
         if (!tensor) throw new Error(`run: expected a tensor for the parameter ${parameter.name}, got none`);
         tensors.push(checkType(parameter.name, parameter, tensor));
       }
-      const produced = await running.run(tensors);
+      const produced = (await running.run(tensors)).map((tensor, i) => reshaped(tensor, outputs[i]!.shape));
       let next = 0;
       return mapTree<MapTree<O, Value, Tensor>>(results, isValue, () => produced[next++]!);
     },
@@ -124,6 +124,10 @@ function trace<const I extends object, O extends object>(
   );
   return { placeholders, results: fn(placeholders) };
 }
+
+/** The same elements in another shape. */
+const reshaped = (tensor: Tensor, shape: readonly number[]): Tensor =>
+  String(tensor.shape) === String(shape) ? tensor : new Tensor(tensor.dtype, shape, tensor.data);
 
 const isType = (x: unknown): x is TypeInfo =>
   typeof x === "object" && x !== null && "dtype" in x && "shape" in x;

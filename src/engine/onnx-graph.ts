@@ -8,6 +8,7 @@ import {
   tensorProto,
   valueInfoProto,
 } from "./onnx-proto.js";
+import { reshapeOp } from "./ops/shape.js";
 import { emitDequantized } from "./quantized-nodes.js";
 import type { ExternalData, ExternalType, StoredBlocks, StoredWeight } from "./stored.js";
 import type { Tensor } from "./tensor.js";
@@ -203,7 +204,16 @@ export interface OnnxModel {
 }
 
 /**
- * Writes values as an ONNX model.
+ * The value that an output is a reshaped form of. ONNX Runtime copies an output that is the same bytes in another shape;
+ * who reads the tensor gives it its shape for nothing.
+ */
+function unshaped(output: Value): Value {
+  const { op, inputs } = output.node;
+  return op === reshapeOp && inputs[0]!.node.inputs.length > 0 ? unshaped(inputs[0]!) : output;
+}
+
+/**
+ * Writes values as an ONNX model. On the CPU an output may have another shape than its value: the elements are the same.
  * @param inputs leaves that are given at each run.
  * @param external leaves whose data lies in files beside the model.
  * @param device where it is to run: providers differ in what they know.
@@ -217,7 +227,7 @@ export function writeOnnx(
 ): OnnxModel {
   const model = new Model(device);
   const writer = new GraphWriter(model);
-  const lowered = lower(outputs);
+  const lowered = lower(outputs).map((value) => (device === "cpu" ? unshaped(value) : value));
   const inputNames = inputs.map((value) => {
     const name = writer.fresh();
     writer.bind(value, name);

@@ -8,6 +8,7 @@ import {
   linear,
   mul,
   Parameter,
+  reshape,
   scalar,
   sum,
   Tensor,
@@ -21,6 +22,21 @@ test("a function of a record runs and gives a record", async () => {
   const { square, total } = await f.run({ x: Tensor.f32([3], [1, 2, 3]) });
   expect([...square.f32]).toEqual([1, 4, 9]);
   expect(total.item()).toBe(6);
+  await f.release();
+});
+
+test("outputs have the shapes of their values, also where one is another in a new shape", async () => {
+  const f = await compile(
+    ({ x }) => {
+      const square = mul(x, x);
+      return { square, column: reshape(square, [6, 1]), same: reshape(x, [6]) };
+    },
+    { inputs: { x: f32(2, 3) } },
+  );
+  const { square, column, same } = await f.run({ x: Tensor.f32([2, 3], [1, 2, 3, 4, 5, 6]) });
+  expect([square.shape, column.shape, same.shape]).toEqual([[2, 3], [6, 1], [6]]);
+  expect([...column.f32]).toEqual([1, 4, 9, 16, 25, 36]);
+  expect([...same.f32]).toEqual([1, 2, 3, 4, 5, 6]);
   await f.release();
 });
 
