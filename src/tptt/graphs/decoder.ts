@@ -6,8 +6,8 @@ import type { GraphCache } from "./graph-cache.js";
 import { Rings, ringCapacity } from "./key-value-rings.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
 
-/** Tokens are fed in blocks of one of these sizes: a graph for each. */
-const blockSizes = [1, 64] as const;
+/** Tokens are fed in blocks of one of these sizes, a graph for each; what is missing in a block is padding. */
+const blockSize = (remaining: number): number => (remaining > 192 ? 256 : remaining > 1 ? 64 : 1);
 
 /** The settings of a titan that decoding follows. */
 export interface DecoderSettings {
@@ -86,18 +86,30 @@ export class Decoder {
       );
     }
     this.#rings = await this.#rings.grownTo(longest, this.#graphs);
-    const logits: (Float32Array | undefined)[] = rows.map(() => undefined);
-    for (let start = 0; start < count; ) {
-      const size = wholeCalls ? count : count - start === 1 ? blockSizes[0] : blockSizes[1];
-      const block = rows.map((row) => row.slice(start, start + size));
-      for (const [i, row] of (await this.#readBlock(block, size)).entries())
-        if (block[i]!.length > 0) logits[i] = row;
-      start += size;
-    }
-    return logits;
+    const logits = wholeCalls ? await this.#readBlock(rows, count) : await this.#readInBlocks(rows);
+    return rows.map((row, i) => (row.length > 0 ? logits[i] : undefined));
   }
 
-  async #readBlock(rows: readonly (readonly number[])[], length: number): Promise<Float32Array[]> {
+  /** Only the last token of each row meets the head; those before it are read in blocks of a graph without one. */
+  async #readInBlocks(rows: readonly (readonly number[])[]): Promise<readonly Float32Array[]> {
+    const before = rows.map((row) => row.slice(0, -1));
+    const count = Math.max(...before.map((row) => row.length));
+    for (let start = 0; start < count; ) {
+      const size = blockSize(count - start);
+      await this.#readBlock(
+        before.map((row) => row.slice(start, start + size)),
+        size,
+      );
+      start += size;
+    }
+    return this.#readBlock(
+      rows.map((row) => row.slice(-1)),
+      1,
+    );
+  }
+
+  /** @returns the logits after each row's last token, none where the graph has no head. */
+  async #readBlock(rows: readonly (readonly number[])[], length: number): Promise<readonly Float32Array[]> {
     const batch = rows.length;
     const { mode, magWeights, params } = this.#settings;
     const shape = this.#shape(length);
@@ -122,6 +134,7 @@ export class Decoder {
     this.#rings.write(keyValues, rows, this.#seen);
     if (mode !== "off") this.#remember(linear);
     for (const [i, row] of rows.entries()) this.#seen[i]! += row.length;
+    if (!logits) return [];
     const vocab = logits.shape[1]!;
     return rows.map((_, i) => logits.f32.subarray(i * vocab, (i + 1) * vocab));
   }
@@ -136,7 +149,9 @@ export class Decoder {
   }
 
   #shape(length: number): DecodingShape {
-    return { batch: this.#seen.length, length, mode: this.#settings.mode, slots: this.#rings.slots };
+    const { mode, wholeCalls } = this.#settings;
+    const head = wholeCalls || length === 1;
+    return { batch: this.#seen.length, length, mode, slots: this.#rings.slots, head };
   }
 }
 

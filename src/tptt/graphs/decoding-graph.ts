@@ -31,6 +31,8 @@ export interface DecodingShape {
   readonly mode: MemoryMode;
   /** Slots of each layer's ring of keys and values. */
   readonly slots: readonly number[];
+  /** Whether the call gives logits: a block that more tokens follow needs none, and leaves out the largest product. */
+  readonly head: boolean;
 }
 
 /** The types of what a decoding graph reads of earlier calls. */
@@ -91,11 +93,16 @@ interface DecodingInputs {
 
 /**
  * Compiles one call of decoding: new tokens after what came before, to the logits at each row's last real token,
- * [B, vocab], the keys and values to be cached, and the new memories. A device that can keep them does, and gets the
+ * [B, vocab], if it has a head, the keys and values to be cached, and the new memories. A device that can keep them does, and gets the
  * rings of keys and values whole, the new ones in their places.
  */
 export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
-  const { batch, length, mode } = shape;
+  const { batch, length, mode, head } = shape;
+  const logitsOf = (hidden: Value, { end }: ForwardContext): Value => {
+    const last = reshape(maximum(sub(end, 1), 0), [batch, 1, 1]);
+    const final = takeAlong(hidden, expand(last, [batch, 1, hidden.shape[2]!]), 1);
+    return reshape(asLanguageModel(parts.base).logits(final), [batch, -1]);
+  };
   const decode = ({ inputIds, mask, seen, mu, past, places }: DecodingInputs) => {
     setMode(parts, mode, mu);
     for (const [layer, state] of Object.entries(past.linear)) parts.linearCache.update(Number(layer), state);
@@ -105,8 +112,6 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
     }
     const context = new ForwardContext({ batch, length, mask, past: { seen, layers } });
     const hidden = parts.base.forward(inputIds, context);
-    const last = reshape(maximum(sub(context.end, 1), 0), [batch, 1, 1]);
-    const final = takeAlong(hidden, expand(last, [batch, 1, hidden.shape[2]!]), 1);
     const written = Object.entries(context.written).map(([layer, tokens]): [string, KeyValue] => {
       if (!places) return [layer, tokens];
       const { key, value } = past.keyValues[layer]!;
@@ -114,7 +119,7 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
       return [layer, { key: into(key, tokens.key), value: into(value, tokens.value) }];
     });
     return {
-      logits: reshape(asLanguageModel(parts.base).logits(final), [batch, -1]),
+      ...(head ? { logits: logitsOf(hidden, context) } : {}),
       keyValues: Object.fromEntries(written),
       linear: Object.fromEntries(mode === "off" ? [] : parts.linearCache.entries()),
     };
