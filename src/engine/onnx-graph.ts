@@ -29,6 +29,8 @@ class Model {
   readonly device: Device;
   /** By the name of the value: weights that are stored in blocks. */
   readonly blocks = new Map<string, StoredBlocks>();
+  /** By the name of the value: weights that are stored as they are. */
+  readonly stored = new Map<string, ExternalData>();
   /** Initializers that lie in files, encoded. */
   readonly external: Uint8Array[] = [];
   /** The names of nodes that run on the processor, whatever the device. */
@@ -136,6 +138,13 @@ class GraphWriter implements Emitter {
         this.bind(node.outputs[0]!, this.constant(constantTensor(node.outputs[0]!)));
         continue;
       }
+      const lying = node.op === reshapeOp && this.#model.stored.get(this.#nameOf.get(node.inputs[0]!)!);
+      if (lying) {
+        // The same bytes; ONNX Runtime would make a copy when it folds constants.
+        const [value] = node.outputs as [Value];
+        this.bind(value, this.external(value, lying));
+        continue;
+      }
       this.#scope = node.scope;
       const inputs = node.inputs.map((value) => this.#nameOf.get(value)!);
       const outputs = node.outputs.map((value) => this.#bindFresh(value));
@@ -238,7 +247,11 @@ export function writeOnnx(
       const name = writer.fresh();
       model.blocks.set(name, data);
       writer.bind(value, name);
-    } else writer.bind(value, writer.external(value, data));
+    } else {
+      const name = writer.external(value, data);
+      model.stored.set(name, data);
+      writer.bind(value, name);
+    }
   }
   const results = writer.write(lowered);
   const infos = inputs.map((value, i) => valueInfoProto(inputNames[i]!, value));

@@ -22,12 +22,17 @@ import {
   sum,
   Tensor,
   takeAlong,
+  transpose,
   type Value,
   zeros,
 } from "../engine/index.js";
 
 /** Logits of at most so many rows are held at once: the head is read once for all of them, which then costs nothing. */
 const sliceRows = 256;
+/** Rows that a frozen head takes together, where it is cut in parts itself. */
+const partRows = 1024;
+/** Words of a part of a frozen head: the logits of 256 rows then fit the processor's cache. */
+const partWords = 8192;
 
 /** Rows that are treated together. */
 interface Slice {
@@ -39,16 +44,18 @@ interface Slice {
 
 /**
  * Sum over rows of the cross entropy between softmax(x W^T) and the labels; rows with a negative label count as 0.
- * Logits exist for a slice of rows at a time, never for all. Under a frozen head the gradient to x is
+ * Logits exist for a slice of rows and of words at a time, never for all. Under a frozen head the gradient to x is
  * computed together with the loss, from the same probabilities (as in Liger Kernel, arXiv 2410.10989).
  *
  * @param x hidden states [N, H]. @param head W [V, H]. @param labels int64 [N].
+ * @param wholeHead the head is not cut: for weights in blocks, which are only fast as a whole, and devices without loops.
  */
-export function crossEntropySum(x: Value, head: Parameter, labels: Value): Value {
-  const slices = Math.ceil(x.shape[0]! / sliceRows);
+export function crossEntropySum(x: Value, head: Parameter, labels: Value, wholeHead = false): Value {
+  const parts = head.trainable || wholeHead ? 1 : vocabularyParts(head.shape[0]!);
+  const slices = Math.ceil(x.shape[0]! / (parts > 1 ? partRows : sliceRows));
   const padded = padRows({ x, labels }, slices);
   return scoped("head", () =>
-    head.trainable ? trainableHead(padded, head, slices) : frozenHead(padded, head, slices),
+    head.trainable ? trainableHead(padded, head, slices) : frozenHead(padded, head, { slices, parts }),
   );
 }
 
@@ -64,12 +71,25 @@ function padRows({ x, labels }: Slice, slices: number): Slice {
   };
 }
 
-function frozenHead({ x, labels }: Slice, head: Parameter, slices: number): Value {
+/** How many equal parts a vocabulary is cut into: 1 where there is no good number, as for a prime. */
+function vocabularyParts(words: number): number {
+  const least = Math.ceil(words / partWords);
+  for (let parts = least; parts < 4 * least; parts++) if (words % parts === 0) return parts;
+  return 1;
+}
+
+function frozenHead(
+  { x, labels }: Slice,
+  head: Parameter,
+  { slices, parts }: { slices: number; parts: number },
+): Value {
   const [count, hidden] = x.shape as [number, number];
   const one = (slice: Slice) => {
-    const { losses, probabilities, target, counted } = sliceLoss(slice, head);
-    const pull = sub(matmul(probabilities, head), gather(head, target));
-    return [losses, mul(pull, reshape(counted, [-1, 1]))];
+    const { logSums, pulls } = softmaxPulls(slice.x, head, parts);
+    const target = gather(head, maximum(slice.labels, 0));
+    const counted = cast(greaterEqual(slice.labels, 0), x.dtype);
+    const chosen = sum(mul(slice.x, target), [1]);
+    return [mul(sub(logSums, chosen), counted), mul(sub(pulls, target), reshape(counted, [-1, 1]))];
   };
   const all = () =>
     scan({
@@ -81,25 +101,49 @@ function frozenHead({ x, labels }: Slice, head: Parameter, slices: number): Valu
   return customGradient(sum(losses!), [x], (g) => [mul(g, reshape(gradient!, x.shape))]);
 }
 
+/**
+ * log sum exp of the logits of each row, [n], and the head's rows weighted by their probabilities, [n, H]. The head is read
+ * part by part, so that logits stay in the processor's cache; each part has a softmax of its own, and these are then
+ * weighted by a softmax over parts (as in Flash attention, Dao et al., arXiv 2205.14135).
+ */
+function softmaxPulls(x: Value, head: Parameter, parts: number): { logSums: Value; pulls: Value } {
+  const [words, hidden] = head.shape as [number, number];
+  const one = (part: Value) => {
+    const logits = matmul(x, part, { transB: true });
+    const probabilities = softmax(logits);
+    return [logSumExp(logits, probabilities), matmul(probabilities, part)];
+  };
+  if (parts === 1) {
+    const [logSums, pulls] = one(head) as [Value, Value];
+    return { logSums: reshape(logSums, [-1]), pulls };
+  }
+  const [logSums, pulls] = scan({
+    carry: [],
+    rows: [reshape(head, [parts, words / parts, hidden])],
+    body: (_, [part]) => ({ carry: [], rows: one(part!) }),
+  }).rows as [Value, Value];
+  const byRow = transpose(reshape(logSums, [parts, -1]), [1, 0]);
+  const shares = softmax(byRow);
+  return {
+    logSums: reshape(logSumExp(byRow, shares), [-1]),
+    pulls: sum(mul(pulls, reshape(transpose(shares, [1, 0]), [parts, -1, 1])), [0]),
+  };
+}
+
 function trainableHead({ x, labels }: Slice, head: Parameter, slices: number): Value {
   const sizes = Array<number>(slices).fill(x.shape[0]! / slices);
   const targets = split(labels, 0, sizes);
   return split(x, 0, sizes)
-    .map((part, i) =>
-      checkpoint(([x]) => sum(sliceLoss({ x: x!, labels: targets[i]! }, head).losses), [part]),
-    )
+    .map((part, i) => checkpoint(([x]) => sliceLoss({ x: x!, labels: targets[i]! }, head), [part]))
     .reduce((a, b) => add(a, b));
 }
 
-/** Losses by row, [n], and what their gradient is made of. */
-function sliceLoss({ x, labels }: Slice, head: Parameter) {
+/** The sum of the losses. */
+function sliceLoss({ x, labels }: Slice, head: Parameter): Value {
   const logits = matmul(x, head, { transB: true });
-  const probabilities = softmax(logits);
-  const target = maximum(labels, 0);
-  const counted = cast(greaterEqual(labels, 0), x.dtype);
-  const chosen = takeAlong(logits, reshape(target, [-1, 1]), 1);
-  const losses = mul(reshape(sub(logSumExp(logits, probabilities), chosen), [-1]), counted);
-  return { losses, probabilities, target, counted };
+  const target = reshape(maximum(labels, 0), [-1, 1]);
+  const losses = sub(logSumExp(logits, softmax(logits)), takeAlong(logits, target, 1));
+  return sum(mul(reshape(losses, [-1]), cast(greaterEqual(labels, 0), x.dtype)));
 }
 
 /** log sum exp of each row, [n, 1]: l_j - log p_j for every j, and the largest has the p that cannot underflow. */

@@ -85,6 +85,16 @@ describe.each([false, true])("crossEntropySum with a trainable head: %s", (train
     if (trainable) expect(gradHead!).toBeCloseToTensor(expected.gradHead, { rtol: 1e-4, atol: 1e-4 });
   });
 
+  // 16,386 words are cut into 3 parts; 8,209 is a prime.
+  test.each([16_386, 8209])("equals the plain formula over %i words", async (vocab) => {
+    const given = randomCase(7, { vocab });
+    const expected = reference(given);
+    const { loss, gradX, gradHead } = await run(given, trainable);
+    expect(loss.item() / expected.loss).toBeCloseTo(1, 5);
+    expect(gradX).toBeCloseToTensor(expected.gradX, { atol: 1e-5 });
+    if (trainable) expect(gradHead!).toBeCloseToTensor(expected.gradHead, { rtol: 1e-4, atol: 1e-4 });
+  });
+
   test("stays exact where the label's probability is far below the smallest number", async () => {
     const given = randomCase(40, { scale: 12 });
     const losses = given.labels.map(
