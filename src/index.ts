@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+export type { ChatTemplateLike } from "./data/chat.js";
 export { type Batch, type CollateOptions, collate, lengthBuckets } from "./data/collate.js";
 export {
   type Dataset,
@@ -21,16 +23,18 @@ export {
 } from "./data/facts.js";
 export { packDataset } from "./data/pack.js";
 export { alpacaPrompt, type PromptAndCompletion } from "./data/prompt.js";
-export type {
-  ChatMessage,
-  ChatRecord,
-  DataRecord,
-  DocumentRecord,
-  InstructionRecord,
-  PromptStyle,
-  RecordField,
-  RecordOptions,
-  TextRecord,
+export {
+  type ChatMessage,
+  type ChatRecord,
+  type DataRecord,
+  type DocumentRecord,
+  type InstructionRecord,
+  type PromptStyle,
+  promptStyles,
+  type RecordField,
+  type RecordOptions,
+  recordFields,
+  type TextRecord,
 } from "./data/record.js";
 export { type ReadOptions, Records, readDataset } from "./data/records.js";
 export { type Example, type TokenizeOptions, type TokenizerLike, tokenizeDataset } from "./data/tokenize.js";

@@ -42,6 +42,16 @@ const malformedTold = 5;
 /** Milliseconds between two remarks on how far reading is. */
 const remarkInterval = 5_000;
 
+/** Remarks on long work, now and then. */
+export function remarksOf(reporter: Reporter): (text: string) => void {
+  let last = Date.now();
+  return (text) => {
+    if (Date.now() - last < remarkInterval) return;
+    last = Date.now();
+    reporter.note(text);
+  };
+}
+
 /** Finds and checks the records of a data set. */
 export async function openRecords(
   names: readonly string[],
@@ -49,7 +59,7 @@ export async function openRecords(
   reporter: Reporter,
 ): Promise<Records> {
   let malformed = 0;
-  let remarked = Date.now();
+  const remark = remarksOf(reporter);
   const records = await Records.open(names, {
     promptStyle: prompt_style,
     ...(columns ? { columns } : {}),
@@ -57,11 +67,7 @@ export async function openRecords(
     onMalformed: (problem) => {
       if (++malformed <= malformedTold) reporter.note(`left out: ${problem}`);
     },
-    onProgress: (found) => {
-      if (Date.now() - remarked < remarkInterval) return;
-      remarked = Date.now();
-      reporter.note(`reading the data: ${found} records`);
-    },
+    onProgress: (found) => remark(`reading the data: ${found} records`),
   });
   if (malformed > malformedTold) reporter.note(`left out: ${malformed} malformed rows in all`);
   return records;
@@ -80,10 +86,17 @@ export async function examplesOf(
   tokenizer: Tokenizer,
   values: DataValues,
   maxLength: number,
+  reporter: Reporter,
 ): Promise<Dataset> {
   await useChatTemplate(tokenizer, values);
   const { mask_prompt: maskPrompt, dataset_percentage } = values;
-  const dataset = await TokenizedDataset.create(records, tokenizer, { maxLength, maskPrompt });
+  const remark = remarksOf(reporter);
+  const dataset = await TokenizedDataset.create(
+    records,
+    tokenizer,
+    { maxLength, maskPrompt },
+    (done, total) => remark(`tokenizing the texts: ${done} of ${total} pieces`),
+  );
   if (dataset_percentage === 1) return dataset;
   return subset(dataset, upTo(Math.ceil(dataset.length * dataset_percentage)));
 }

@@ -90,11 +90,15 @@ export class TokenizedDataset implements Dataset {
     this.fingerprint = identify(this.length, records.fingerprint, { maxLength, maskPrompt });
   }
 
-  /** @throws InputError when `maxLength` is below 2. */
+  /**
+   * @param onProgress told how many records are counted, when there are documents among them.
+   * @throws InputError when `maxLength` is below 2.
+   */
   static async create(
     records: Records,
     tokenizer: TokenizerLike,
     options: TokenizeOptions,
+    onProgress?: (done: number, total: number) => void,
   ): Promise<TokenizedDataset> {
     checkMaxLength(options.maxLength);
     if (!records.hasTexts) return new TokenizedDataset(records, tokenizer, options, undefined);
@@ -102,6 +106,7 @@ export class TokenizedDataset implements Dataset {
     for (let i = 0; i < records.length; i++) {
       const record = await records.read(i);
       parts.push("document" in record ? windowCount(record, tokenizer, options.maxLength) : 1);
+      onProgress?.(i + 1, records.length);
     }
     return new TokenizedDataset(records, tokenizer, options, parts);
   }

@@ -12,8 +12,14 @@ const batch = 256;
  *
  * The first token of each example is not predicted. Positions go on over a sequence; attention and memories see the examples
  * before in it.
+ *
+ * @param onProgress told how many examples are measured.
  */
-export async function packDataset(dataset: Dataset, maxLength: number): Promise<Dataset> {
+export async function packDataset(
+  dataset: Dataset,
+  maxLength: number,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Dataset> {
   const lengths = new Uint32Array(dataset.length);
   for (let start = 0; start < dataset.length; start += batch) {
     const count = Math.min(batch, dataset.length - start);
@@ -21,6 +27,7 @@ export async function packDataset(dataset: Dataset, maxLength: number): Promise<
     for (const [i, example] of examples.entries()) {
       if (hasTargets(example)) lengths[start + i] = example.inputIds.length;
     }
+    onProgress?.(start + count, dataset.length);
   }
   const packs = packByLength(lengths, maxLength);
   return {

@@ -38,10 +38,12 @@ export type DataRecord = InstructionRecord | TextRecord | ChatRecord | DocumentR
 
 /** How a row becomes a text: as its fields say, or always in one of the three ways. */
 export const promptStyles = ["auto", "alpaca", "chat", "plain"] as const;
+/** One of {@link promptStyles}. */
 export type PromptStyle = (typeof promptStyles)[number];
 
 /** The fields of records. */
 export const recordFields = ["messages", "instruction", "input", "output", "text"] as const;
+/** One of {@link recordFields}. */
 export type RecordField = (typeof recordFields)[number];
 
 /** How rows are read as records. */

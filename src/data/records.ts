@@ -77,7 +77,7 @@ export class Records {
         for await (const some of rows.scan()) {
           for (const row of some) {
             try {
-              hash.update(JSON.stringify(recordOf(rows, row.where, row.value(), options)));
+              hash.update(textOf(recordOf(rows, row.where, row.value(), options), row.where));
             } catch (error) {
               keep(error);
               continue;
@@ -110,6 +110,7 @@ export class Records {
     return sizes[index - first]!;
   }
 
+  /** One of the records. @throws InputError when its file is no longer what it was. */
   async read(index: number): Promise<DataRecord> {
     const { rows, first, offsets, sizes } = this.#fileOf(index);
     const [offset, size] = [offsets[index - first]!, sizes[index - first]!];
@@ -117,6 +118,7 @@ export class Records {
     return recordOf(rows, where, await rows.read(offset, size), this.#options);
   }
 
+  /** Closes the files. */
   close(): Promise<void> {
     return closeAll(this.#files);
   }
@@ -148,6 +150,15 @@ export async function readDataset(
 /** A piece of a text is a record as it is; any other row has fields. */
 function recordOf({ isText }: RowFile, where: string, value: unknown, options: RecordOptions): DataRecord {
   return isText ? (value as DocumentRecord) : parseRecord(where, value, options);
+}
+
+/** A record's text, for its hash. @throws InputError when a message is nested beyond what can be written. */
+function textOf(record: DataRecord, where: string): string {
+  try {
+    return JSON.stringify(record);
+  } catch (error) {
+    throw new InputError(where, "is nested too deeply", { cause: error });
+  }
 }
 
 function countOf(files: readonly IndexedFile[]): number {

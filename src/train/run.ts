@@ -204,7 +204,8 @@ export class Run {
       if (examples.length > 0) {
         batches.push(collate(examples, { batchSize, buckets: lengthBuckets(maxLength), paddingSide }));
         empty = 0;
-      } else if (++empty >= this.#sampler.batchesPerEpoch) throw nothingToPredict(this.#dataset.length);
+        // Two epochs of another order may have all but one batch empty between them.
+      } else if (++empty >= 2 * this.#sampler.batchesPerEpoch) throw nothingToPredict(this.#dataset.length);
     }
     return batches;
   }

@@ -311,6 +311,24 @@ describe("resuming", () => {
   });
 });
 
+test("examples with nothing to predict are passed over, and data of nothing else are refused", async () => {
+  const model = await titan();
+  const empty = { inputIds: [1, 2, 3], labels: [1, -100, -100] };
+  const some = [...Array.from({ length: 9 }, () => empty), ...counting(1)];
+  const args = { max_steps: 12, batch_size: 1 };
+  const targets = some[9]!.inputIds.length - 1;
+  expect(await trainer(model, { trainDataset: some, fields: args }).train()).toMatchObject({
+    steps: 12,
+    tokens: 12 * targets,
+  });
+  await expect(trainer(model, { trainDataset: some.slice(0, 9), fields: args }).train()).rejects.toThrow(
+    "dataset: leaves no token to predict in its 9 records",
+  );
+  await expect(evaluateLoss(model, some.slice(0, 9), { batchSize: 2, maxLength: 24 })).rejects.toThrow(
+    "dataset: leaves no token to predict in its 9 records",
+  );
+});
+
 test("nothing to train, or to train on, is refused", async () => {
   const model = await openTitan("llama-mha", { operatorMode: "delta_rule" });
   await expect(trainer(model).train()).rejects.toThrow("lora_r: is not set: there is nothing to train");

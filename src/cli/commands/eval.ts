@@ -40,7 +40,7 @@ export const evaluate = defineCommand({
     );
     try {
       const maxLength = maxLengthFor(model.maxLength, given.max_length, values.max_length);
-      const all = await examplesOf(records, model.requireTokenizer(), values, maxLength);
+      const all = await examplesOf(records, model.requireTokenizer(), values, maxLength, reporter);
       const { samples = all.length, seed } = values;
       const examples = samples < all.length ? splitDataset(all, samples, seed).held : all;
       const summary = await evaluateLoss(model, examples, {

@@ -12,10 +12,10 @@ import { Trainer } from "../../train/trainer.js";
 import { defineCommand, interrupted } from "../command.js";
 import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
 import { readConfigFile } from "../config-file.js";
-import { dataOptions, examplesOf, openRecords } from "../data-options.js";
+import { dataOptions, examplesOf, openRecords, remarksOf } from "../data-options.js";
 import { complete, flag, type Given, path, share, type Values } from "../options.js";
 import { quoted } from "../quoted.js";
-import { createReporter } from "../reporter.js";
+import { createReporter, type Reporter } from "../reporter.js";
 import { RunFolder } from "../run-folder.js";
 import { refuseIdle, titanOptions, toTpttOptions } from "../titan-options.js";
 import { TrainingReport } from "../training-report.js";
@@ -73,8 +73,8 @@ export const train = defineCommand({
     try {
       const longest = model.base.config.maxPositionEmbeddings;
       const max_length = maxLengthFor(longest, given.max_length, values.max_length);
-      const examples = await examplesOf(records, model.requireTokenizer(), values, max_length);
-      const data = await trainingData(examples, { ...values, max_length });
+      const examples = await examplesOf(records, model.requireTokenizer(), values, max_length, reporter);
+      const data = await trainingData(examples, { ...values, max_length }, reporter);
       reporter.event("data", {
         examples: data.trainDataset.length,
         eval_examples: data.evalDataset.length,
@@ -173,9 +173,15 @@ const optionsOnCard = (values: Values<Options>) => ({
 async function trainingData(
   examples: Dataset,
   { eval_samples, seed, packing, max_length }: Values<Options>,
+  reporter: Reporter,
 ): Promise<{ trainDataset: Dataset; evalDataset: Dataset }> {
   const { train: all, held: evalDataset } = splitDataset(examples, eval_samples, seed);
-  return { trainDataset: packing ? await packDataset(all, max_length) : all, evalDataset };
+  if (!packing) return { trainDataset: all, evalDataset };
+  const remark = remarksOf(reporter);
+  const trainDataset = await packDataset(all, max_length, (done, total) =>
+    remark(`measuring what is packed: ${done} of ${total} examples`),
+  );
+  return { trainDataset, evalDataset };
 }
 
 /** The schedule of mu; none without a memory, nor, unless one is asked for, where mu is learned. */

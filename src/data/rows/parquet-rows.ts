@@ -8,6 +8,7 @@ import {
 import { compressors } from "hyparquet-compressors";
 import { InputError } from "../../errors.js";
 import type { ByteSource } from "../../io/byte-source.js";
+import { contained } from "./contained.js";
 import type { Row, RowFile } from "./row-file.js";
 import { Spool } from "./spool.js";
 
@@ -36,12 +37,28 @@ export async function openParquet(source: ByteSource, columns: readonly string[]
 
 async function* scan(source: ByteSource, wanted: readonly string[], spool: Spool): AsyncGenerator<Row[]> {
   const path = source.name;
+  const pending: Promise<unknown>[] = [];
   const file = {
     byteLength: source.size,
-    slice: async (start: number, end = source.size) => (await source.read(start, end - start)).buffer,
+    slice: (start: number, end = source.size) => {
+      const bytes = source.read(start, end - start).then(({ buffer }) => buffer);
+      // The library asks for several ranges at once, and forgets the others when one fails.
+      bytes.catch(() => {});
+      pending.push(bytes);
+      return bytes;
+    },
   };
-  const metadata = await readable(path, () => parquetMetadataAsync(file));
-  const columns = columnsOf(metadata, wanted);
+  const attempt = async <T>(read: () => Promise<T>): Promise<T> => {
+    try {
+      return await contained(read, () => pending.splice(0));
+    } catch (error) {
+      if (error instanceof InputError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new InputError(path, `cannot be read as Parquet (${reason}); is it whole?`, { cause: error });
+    }
+  };
+  const metadata = await attempt(() => parquetMetadataAsync(file));
+  const columns = await attempt(async () => columnsOf(metadata, wanted));
   let rowStart = 0;
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows);
@@ -51,7 +68,7 @@ async function* scan(source: ByteSource, wanted: readonly string[], spool: Spool
         `are one group of ${group.total_byte_size} bytes, expected at most ${largestGroup}; write the file with smaller row groups`,
       );
     }
-    const values = await readable(path, () =>
+    const values = await attempt(() =>
       parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors }),
     );
     const lines = values.map((value) => Buffer.from(JSON.stringify(toJson(value))));
@@ -70,14 +87,4 @@ function columnsOf(metadata: FileMetaData, wanted: readonly string[]): string[] 
   const present = parquetSchema(metadata).children.map(({ element }) => element.name);
   const found = present.filter((name) => wanted.includes(name));
   return found.length > 0 ? found : present;
-}
-
-async function readable<T>(path: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(path, `cannot be read as Parquet (${reason}); is it whole?`, { cause: error });
-  }
 }

@@ -1,6 +1,7 @@
 import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { InputError } from "../../errors.js";
 
 /** A file for the time being, that bytes are added to and read from. It has no name, so that nothing is left of it whatever happens. */
 export class Spool {
@@ -20,11 +21,18 @@ export class Spool {
     }
   }
 
-  /** @returns where the bytes begin. */
+  /** @returns where the bytes begin. @throws InputError when the disk is full. */
   async append(bytes: Uint8Array): Promise<number> {
     const offset = this.#size;
-    for (let done = 0; done < bytes.length; ) {
-      done += (await this.#file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        done += (await this.#file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
+      }
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+      throw new InputError(tmpdir(), "has no space left for rows; set TMPDIR to a folder on a larger disk", {
+        cause: error,
+      });
     }
     this.#size += bytes.length;
     return offset;

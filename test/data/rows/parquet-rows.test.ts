@@ -1,7 +1,11 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { openRows } from "../../../src/data/dataset-files.js";
+import { InputError } from "../../../src/errors.js";
+import { Random } from "../../../src/random.js";
+import { temporaryFolder } from "../../models/fixture.js";
 import { openWritten, rowsOf } from "./open.js";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/datasets/${name}`, import.meta.url));
@@ -49,5 +53,32 @@ describe("refuses", () => {
     await expect(rowsOf(await openWritten("a.parquet", "no such thing"))).rejects.toThrow(problem);
     const whole = await readFile(fixture("tasks-snappy.parquet"));
     await expect(rowsOf(await openWritten("a.parquet", whole.subarray(0, -100)))).rejects.toThrow(problem);
+  });
+
+  test("files with wrong bytes, each in one way: none ends the process or takes long", async () => {
+    const random = new Random(2);
+    const folder = await temporaryFolder();
+    const path = join(folder, "a.parquet");
+    const files = await Promise.all(
+      ["tasks-snappy", "tasks-zstd", "chats"].map((name) => readFile(fixture(`${name}.parquet`))),
+    );
+    let refused = 0;
+    for (let i = 0; i < 600; i++) {
+      const bytes = Buffer.from(random.choice(files));
+      for (let changes = random.below(3); changes >= 0; changes--)
+        bytes[random.below(bytes.length)] = random.below(256);
+      await writeFile(path, bytes);
+      const start = performance.now();
+      const file = await openRows(path, ["instruction", "messages"]);
+      try {
+        for await (const rows of file.scan()) for (const row of rows) row.value();
+      } catch (error) {
+        expect(error).toBeInstanceOf(InputError);
+        refused++;
+      }
+      await file.close();
+      expect(performance.now() - start).toBeLessThan(1000);
+    }
+    expect(refused).toBeGreaterThan(200);
   });
 });
