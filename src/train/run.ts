@@ -199,12 +199,12 @@ export class Run {
     const { batchSize, gradientAccumulationSteps, maxLength } = args;
     const { paddingSide } = model.config;
     const batches: Batch[] = [];
+    // Between two batches that are not empty there may be nearly two epochs.
     for (let empty = 0; batches.length < gradientAccumulationSteps; ) {
       const examples = await readTargets(this.#dataset, this.#sampler.next());
       if (examples.length > 0) {
         batches.push(collate(examples, { batchSize, buckets: lengthBuckets(maxLength), paddingSide }));
         empty = 0;
-        // Two epochs of another order may have all but one batch empty between them.
       } else if (++empty >= 2 * this.#sampler.batchesPerEpoch) throw nothingToPredict(this.#dataset.length);
     }
     return batches;

@@ -48,6 +48,11 @@ test("several files, malformed rows and columns of other names", async () => {
   const { stdout, stderr } = await tptt([...command, "--skip-malformed"]);
   expect(stderr).toMatch(/left out: .*one\.csv:3: has 1 fields/);
   expect(stdout).toContain("2 records, 1 malformed rows left out");
+  const config = await write(
+    "data.yaml",
+    `model: ${model}\ndataset: [${two}, ${two}]\ncolumns: {instruction: question, output: answer}\n`,
+  );
+  expect((await tptt(["data", "--config", config])).stdout).toContain("2 records\n");
   expect(await tptt(["data", one, "--model", model, "--columns", "question"])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining("--columns: "),
