@@ -131,7 +131,11 @@ export { LCache, type LinearState } from "./tptt/memory/lcache.js";
 export { LinearAttention, type LinearAttentionOptions } from "./tptt/memory/linear-attention.js";
 export { applyLinearAttentionMask } from "./tptt/memory/linear-attention-mask.js";
 export { LinearAttentionOp, type LinearAttentionOpOptions } from "./tptt/memory/linear-attention-op.js";
-export type { LinearMemory, LinearMemoryOptions } from "./tptt/memory/linear-memory.js";
+export {
+  type LinearMemory,
+  type LinearMemoryOptions,
+  prepareAttentionInput,
+} from "./tptt/memory/linear-memory.js";
 export { CausalAvgPool1d, type CausalAvgPool1dOptions } from "./tptt/memory/pooling.js";
 export { type OperatorInputs, ReferenceMemory } from "./tptt/memory/reference-memory.js";
 export type { Tailed } from "./tptt/memory/tail.js";

@@ -146,9 +146,8 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
     },
   },
   "modeling_tptt.LinearAttention.prepare_attention_input": {
-    ours: "ReferenceMemory.prepareAttentionInput",
+    ours: "prepareAttentionInput",
     test: reference,
-    note: inPythonsForm,
     arguments: { q: "q", k: "k", v: "v" },
   },
   "modeling_tptt.LinearAttention.merge_head_output": {

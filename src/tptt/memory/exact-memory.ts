@@ -1,21 +1,16 @@
-import {
-  cast,
-  expand,
-  l2norm,
-  mul,
-  reshape,
-  scalar,
-  sigmoid,
-  silu,
-  type Value,
-  where,
-} from "../../engine/index.js";
+import { cast, mul, reshape, type Value, where } from "../../engine/index.js";
 import type { Projections } from "../../nn/attention.js";
 import type { ForwardContext } from "../../nn/forward-context.js";
-import { scaled } from "../../nn/layers.js";
 import type { LinearState } from "./lcache.js";
 import { LinearAttentionOp } from "./linear-attention-op.js";
-import { gateSources, type LinearMemory, type LinearMemoryOptions } from "./linear-memory.js";
+import {
+  byHeads,
+  gateSources,
+  gatesOf,
+  type LinearMemory,
+  type LinearMemoryOptions,
+  prepareAttentionInput,
+} from "./linear-memory.js";
 import { CausalAvgPool1d } from "./pooling.js";
 import { VirtualTokenExpander } from "./virtual-token-expander.js";
 
@@ -39,16 +34,12 @@ export class ExactMemory implements LinearMemory {
   }
 
   read({ q, k, v: unmasked }: Projections, context: ForwardContext, past: LinearState | undefined) {
-    const { numHeads, numKeyValueHeads, headDim } = this.#options;
-    const heads = (x: Value, count: number) => reshape(x, [context.batch, context.length, count, headDim]);
+    const { headDim } = this.#options;
     const real = context.mask && reshape(cast(context.mask, q.dtype), [context.batch, context.length, 1]);
     const v = real ? mul(unmasked, real) : unmasked;
 
     const gates = this.computeGate(k, v, context, past);
-    const features = {
-      k: l2norm(silu(heads(k, numKeyValueHeads)), 1e-6),
-      v: scaled(heads(v, numKeyValueHeads), headDim ** -0.5),
-    };
+    const features = prepareAttentionInput({ q, k, v }, headDim);
     const atPadding = real && reshape(real, [context.batch, context.length, 1, 1]);
     const keys = this.#expander.forward(
       atPadding ? mul(features.k, atPadding) : features.k,
@@ -59,11 +50,11 @@ export class ExactMemory implements LinearMemory {
 
     const { output, state } = this.#operator.forward(
       {
-        q: l2norm(silu(heads(q, numHeads)), 1e-6),
+        q: features.q,
         k: keys.value,
         v: values.value,
-        alpha: gates.alpha && heads(gates.alpha, numKeyValueHeads),
-        beta: heads(gates.beta, numKeyValueHeads),
+        alpha: gates.alpha && byHeads(gates.alpha, headDim),
+        beta: byHeads(gates.beta, headDim),
         state: past?.recurrentState,
       },
       context,
@@ -99,17 +90,12 @@ export class ExactMemory implements LinearMemory {
    * nothing.
    */
   computeGate(k: Value, v: Value, context: ForwardContext, past?: LinearState) {
-    const { alphaGate, betaGate } = this.#options.recurrentConfig;
-    const sources = gateSources(this.#options.recurrentConfig);
+    const { recurrentConfig } = this.#options;
+    const sources = gateSources(recurrentConfig);
     const keys = sources.has("k") ? this.#pool.forward(k, context, past?.pooledKeys) : undefined;
     const values = sources.has("v") ? this.#pool.forward(v, context, past?.pooledValues) : undefined;
-    const forget = keys && sigmoid(keys.value);
-    const write = values && sigmoid(values.value);
-    const gate = { k: forget, v: write, kv: forget && write && mul(forget, write), c: undefined };
+    const { alpha, beta } = gatesOf(recurrentConfig, k, keys?.value, values?.value);
     const real = context.mask && reshape(context.mask, [context.batch, context.length, 1]);
-
-    const alpha = gate[alphaGate];
-    const beta = gate[betaGate] ?? expand(scalar(0.5, k.dtype), k.shape);
     return {
       alpha: alpha && real ? where(real, alpha, 1) : alpha,
       beta: real ? where(real, beta, 0) : beta,

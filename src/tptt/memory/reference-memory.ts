@@ -1,24 +1,17 @@
-import {
-  add,
-  expand,
-  flip,
-  l2norm,
-  mul,
-  reshape,
-  scalar,
-  sigmoid,
-  silu,
-  transpose,
-  type Value,
-} from "../../engine/index.js";
+import { add, flip, mul, transpose, type Value } from "../../engine/index.js";
 import type { Projections } from "../../nn/attention.js";
 import { ForwardContext } from "../../nn/forward-context.js";
-import { scaled } from "../../nn/layers.js";
-import type { Gate } from "../config/operator-config.js";
 import type { LinearState } from "./lcache.js";
 import { applyLinearAttentionMask } from "./linear-attention-mask.js";
 import { LinearAttentionOp } from "./linear-attention-op.js";
-import { gateSources, type LinearMemory, type LinearMemoryOptions } from "./linear-memory.js";
+import {
+  byHeads,
+  gateSources,
+  gatesOf,
+  type LinearMemory,
+  type LinearMemoryOptions,
+  prepareAttentionInput,
+} from "./linear-memory.js";
 import { CausalAvgPool1d } from "./pooling.js";
 import { VirtualTokenExpander } from "./virtual-token-expander.js";
 
@@ -62,9 +55,9 @@ export class ReferenceMemory implements LinearMemory {
   }
 
   read({ q, k, v: unmasked }: Projections, context: ForwardContext, past: LinearState | undefined) {
-    const { paddingSide, bidirectional } = this.#options;
+    const { headDim, paddingSide, bidirectional } = this.#options;
     const v = context.mask ? applyLinearAttentionMask(context.mask, unmasked, paddingSide) : unmasked;
-    const inputs = { ...this.prepareAttentionInput({ q, k, v }), ...this.computeGate(k, v) };
+    const inputs = { ...prepareAttentionInput({ q, k, v }, headDim), ...this.computeGate(k, v) };
     const { expanded, state } = this.computeExtendedHouseholder(inputs, past);
     const forward = this.#operate(expanded);
     if (!bidirectional) return { heads: forward, state };
@@ -86,31 +79,12 @@ export class ReferenceMemory implements LinearMemory {
 
   /** Python's `compute_gate`: alpha (absent: all ones) and beta of raw keys and values [B, S, Hkv * D]: [B, S, Hkv, D]. */
   computeGate(k: Value, v: Value): { alpha?: Value | undefined; beta: Value } {
-    const { numKeyValueHeads, headDim, recurrentConfig } = this.#options;
-    const { alphaGate, betaGate } = recurrentConfig;
+    const { headDim, recurrentConfig } = this.#options;
     const sources = gateSources(recurrentConfig);
-    const heads = (x: Value) => splitHeads(x, numKeyValueHeads, headDim);
-    const forget = sources.has("k") ? sigmoid(heads(this.#pool.forward(k).value)) : undefined;
-    const write = sources.has("v") ? sigmoid(heads(this.#pool.forward(v).value)) : undefined;
-    const gate: Record<Gate, Value | undefined> = {
-      k: forget,
-      v: write,
-      kv: forget && write && mul(forget, write),
-      c: undefined,
-    };
-    const half = () => expand(scalar(0.5, k.dtype), [...k.shape.slice(0, 2), numKeyValueHeads, headDim]);
-    return { alpha: gate[alphaGate], beta: gate[betaGate] ?? half() };
-  }
-
-  /** Python's `prepare_attention_input`: raw projections by heads: l2norm(silu(q)), l2norm(silu(k)), v / sqrt(D), [B, S, H or Hkv, D]. */
-  prepareAttentionInput({ q, k, v }: Projections): Projections {
-    const { numHeads, numKeyValueHeads, headDim } = this.#options;
-    const feature = (x: Value, count: number) => l2norm(silu(splitHeads(x, count, headDim)), 1e-6);
-    return {
-      q: feature(q, numHeads),
-      k: feature(k, numKeyValueHeads),
-      v: scaled(splitHeads(v, numKeyValueHeads, headDim), headDim ** -0.5),
-    };
+    const keys = sources.has("k") ? this.#pool.forward(k).value : undefined;
+    const values = sources.has("v") ? this.#pool.forward(v).value : undefined;
+    const { alpha, beta } = gatesOf(recurrentConfig, k, keys, values);
+    return { alpha: alpha && byHeads(alpha, headDim), beta: byHeads(beta, headDim) };
   }
 
   /**
@@ -152,10 +126,6 @@ export class ReferenceMemory implements LinearMemory {
     return transpose(output, [0, 2, 1, 3]);
   }
 }
-
-/** [B, S, H * D] -> [B, S, H, D] */
-const splitHeads = (x: Value, count: number, dim: number): Value =>
-  reshape(x, [...x.shape.slice(0, 2), count, dim]);
 
 function mapInputs(
   { q, k, v, alpha, beta }: OperatorInputs,

@@ -4,6 +4,7 @@ import type { Gate, RecurrentConfig, Trick } from "../../../src/tptt/config/oper
 import { LinearAttention } from "../../../src/tptt/memory/linear-attention.js";
 import { applyLinearAttentionMask } from "../../../src/tptt/memory/linear-attention-mask.js";
 import { LinearAttentionOp } from "../../../src/tptt/memory/linear-attention-op.js";
+import { prepareAttentionInput } from "../../../src/tptt/memory/linear-memory.js";
 import { ReferenceMemory } from "../../../src/tptt/memory/reference-memory.js";
 import { evaluate } from "./run.js";
 
@@ -77,7 +78,7 @@ export async function runOperatorCase(
       const [toQ, toK, toV] = vjp([output], [grad], [q, k, v]);
       const masked = mask ? applyLinearAttentionMask(mask, v, options.paddingSide) : v;
       const { expanded } = memory.computeExtendedHouseholder({
-        ...memory.prepareAttentionInput({ q, k, v: masked }),
+        ...prepareAttentionInput({ q, k, v: masked }, dim),
         ...memory.computeGate(k, masked),
       });
       const { state } = LinearAttentionOp.chunkDeltaProductForward(
