@@ -3,6 +3,7 @@ import type { ChatMessage } from "./record.js";
 
 /** What this layer asks of a chat template. */
 export interface ChatTemplateLike {
+  /** The text of a conversation. */
   render(messages: readonly ChatMessage[], options?: { addGenerationPrompt?: boolean }): string;
   /** The text in pieces, each second one the assistant's; undefined when the template does not tell. */
   renderMarked(messages: readonly ChatMessage[]): string[] | undefined;
