@@ -81,7 +81,7 @@ const modelKeys: Keys = {
   type: only(["causal"], "training predicts the next token"),
   causal: only([true], "training predicts the next token"),
   bidirectional: only([false], "a memory that looks ahead sees the tokens that it should predict"),
-  quantized: unused("is not used: weights are held in f32, whatever the file has"),
+  quantized: unused("is not used: --quantize says how weights are held"),
   tokenizer: only(["auto"], "the model's own tokenizer is used"),
   target_modules: orAuto("lora_target_modules"),
 };

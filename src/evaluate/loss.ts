@@ -2,9 +2,9 @@ import { collate, lengthBuckets } from "../data/collate.js";
 import { type Dataset, readTargets, toDataset } from "../data/dataset.js";
 import { sortByLength, upTo } from "../data/sampler.js";
 import { type Example, nothingToPredict } from "../data/tokenize.js";
-import { InputError } from "../errors.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import { LossMeter, type LossSummary } from "./metrics.js";
+import { requireCausal } from "./require-causal.js";
 
 /** Options of {@link evaluateLoss}. */
 export interface EvaluateLossOptions {
@@ -24,12 +24,7 @@ export async function evaluateLoss(
   examples: Dataset | readonly Example[],
   { batchSize, maxLength, onBatch }: EvaluateLossOptions,
 ): Promise<LossSummary> {
-  if (!model.base.causal) {
-    throw new InputError(
-      "model_type",
-      `is ${model.base.config.modelType}, whose tokens see the one that they would predict; evaluate a causal model`,
-    );
-  }
+  requireCausal(model);
   const dataset = toDataset(examples);
   const order = sortByLength(upTo(dataset.length), dataset.sizes);
   const batches = Math.ceil(order.length / batchSize);

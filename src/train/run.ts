@@ -7,6 +7,7 @@ import { type Example, nothingToPredict } from "../data/tokenize.js";
 import { InputError } from "../errors.js";
 import { evaluateLoss } from "../evaluate/loss.js";
 import type { LossSummary } from "../evaluate/metrics.js";
+import { requireCausal } from "../evaluate/require-causal.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import type { TrainingArguments } from "./arguments.js";
 import type { Logs, TrainerCallback, TrainerControl, TrainerEvent, TrainerState } from "./callback.js";
@@ -107,12 +108,7 @@ export class Run {
   static async start(options: TrainerOptions): Promise<Run> {
     const { model, args, outputDir, resumeFrom } = options;
     const dataset = toDataset(options.trainDataset);
-    if (!model.base.causal) {
-      throw new InputError(
-        "model_type",
-        `is ${model.base.config.modelType}, whose tokens see the one that they would learn to predict; train a causal model`,
-      );
-    }
+    requireCausal(model);
     if (dataset.length === 0) throw new InputError("dataset", "is empty, expected at least one example");
     const { seed, batchSize } = args;
     const identity = { seed, batchSize, dataset: dataset.fingerprint };

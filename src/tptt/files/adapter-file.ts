@@ -117,11 +117,10 @@ const loraEnd = /\.lora_[AB]\.(?:default\.)?weight$/;
 const isLora = (name: string): boolean => loraEnd.test(name);
 
 /** Whether a weight belongs to a learned gate, which the base model does not have. */
-const isGate = (name: string): boolean => name.includes(".memory_gate.");
+export const isGate = (name: string): boolean => name.includes(".memory_gate.");
 
 /** A name without what Python and LiZA wrap around the module that it belongs to. */
-const unwrapped = (name: string): string =>
-  name.replace(/^(?:tptt_model\.|base_model\.)+/, "").replace(".base_attn.", ".");
+const unwrapped = (name: string): string => barePath(name.replace(/^(?:tptt_model\.|base_model\.)+/, ""));
 
 /** What is left of a name whatever it is wrapped in. */
 const canonical = (name: string): string =>

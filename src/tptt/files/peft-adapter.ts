@@ -10,7 +10,7 @@ import { parseWith } from "../../io/validate.js";
 import { TpttConfig } from "../config/config.js";
 import { loraSchema } from "../config/lora-config.js";
 import { barePath, targetsFor } from "../config/lora-targets.js";
-import { adapterFile } from "./adapter-file.js";
+import { adapterFile, isGate } from "./adapter-file.js";
 
 /** PEFT's config, inside an adapter's folder. */
 const configFile = "adapter_config.json";
@@ -69,7 +69,7 @@ export async function writePeftAdapter(
       "is not set: without LoRA there is no adapter; merge the model instead",
     );
   }
-  const gate = [...tensors.keys()].find((path) => path.includes(".memory_gate."));
+  const gate = [...tensors.keys()].find(isGate);
   if (gate !== undefined) {
     throw new InputError(
       "mag_mode",

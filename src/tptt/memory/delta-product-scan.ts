@@ -135,13 +135,13 @@ export function chunkDeltaProductForward(
           masked(matmul(bK, K, { transB: true, alpha: -1 }), (i, j) => j < i, "strictly lower"),
         )
       : undefined;
-  const byStep = (x: Value) => reshape(x, [batch, x.shape[1]!, chunks, chunk, steps, dim]);
+  const inChunks = (x: Value) => reshape(x, [batch, x.shape[1]!, chunks, chunk, steps, dim]);
   const { outputs, state } = scanChunks(
     {
-      q: byStep(q),
-      w: byStep(T ? matmul(T, bK) : bK),
-      u: byStep(T ? matmul(T, bV) : bV),
-      alpha: alpha && byStep(alpha),
+      q: inChunks(q),
+      w: inChunks(T ? matmul(T, bK) : bK),
+      u: inChunks(T ? matmul(T, bV) : bV),
+      alpha: alpha && inChunks(alpha),
     },
     options,
     [steps - 1],
