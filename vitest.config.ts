@@ -1,8 +1,15 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const source = fileURLToPath(new URL("src/", import.meta.url));
+
 export default defineConfig({
-  resolve: { alias: { "#runtime": fileURLToPath(new URL("src/engine/runtime-node.ts", import.meta.url)) } },
+  resolve: {
+    alias: [
+      { find: "#runtime", replacement: `${source}engine/runtime-node.ts` },
+      { find: /^#dist\/(.*)\.js$/, replacement: `${source}$1.ts` },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
     setupFiles: ["test/setup.ts"],

@@ -8,14 +8,21 @@ import {
   tensorProto,
   valueInfoProto,
 } from "./onnx-proto.js";
-import { reshapeOp } from "./ops/shape.js";
+import { reshapeOp, splitOp } from "./ops/shape.js";
 import { emitDequantized } from "./quantized-nodes.js";
-import type { ExternalData, ExternalType, StoredBlocks, StoredWeight } from "./stored.js";
+import {
+  type ExternalData,
+  type ExternalType,
+  rowsOf,
+  type StoredBlocks,
+  type StoredWeight,
+} from "./stored.js";
 import type { Tensor } from "./tensor.js";
 import {
   constantOp,
   constantTensor,
   type Emitter,
+  type Node,
   nodesOf,
   type OnnxAttributes,
   type Subgraph,
@@ -27,10 +34,8 @@ import { webgpuEmit } from "./webgpu-nodes.js";
 /** What a graph and all its subgraphs share: names are unique, as ONNX asks, and weights are there once. */
 class Model {
   readonly device: Device;
-  /** By the name of the value: weights that are stored in blocks. */
-  readonly blocks = new Map<string, StoredBlocks>();
-  /** By the name of the value: weights that are stored as they are. */
-  readonly stored = new Map<string, ExternalData>();
+  /** By the name of the value: where weights lie. */
+  readonly weights = new Map<string, StoredWeight>();
   /** Initializers that lie in files, encoded. */
   readonly external: Uint8Array[] = [];
   /** The names of nodes that run on the processor, whatever the device. */
@@ -116,8 +121,16 @@ class GraphWriter implements Emitter {
     return this.#model.addExternal(type, data);
   }
 
+  /** Gives a value the name of a weight that lies outside of the graph. */
+  store(value: Value, weight: StoredWeight): void {
+    const name = "bits" in weight ? this.fresh() : this.external(value, weight);
+    this.#model.weights.set(name, weight);
+    this.bind(value, name);
+  }
+
   blocks(name: string): StoredBlocks | undefined {
-    return this.#model.blocks.get(name);
+    const weight = this.#model.weights.get(name);
+    return weight && "bits" in weight ? weight : undefined;
   }
 
   subgraph(placeholders: readonly Value[], captured: readonly string[], outputs: readonly Value[]): Subgraph {
@@ -138,13 +151,7 @@ class GraphWriter implements Emitter {
         this.bind(node.outputs[0]!, this.constant(constantTensor(node.outputs[0]!)));
         continue;
       }
-      const lying = node.op === reshapeOp && this.#model.stored.get(this.#nameOf.get(node.inputs[0]!)!);
-      if (lying) {
-        // The same bytes; ONNX Runtime would make a copy when it folds constants.
-        const [value] = node.outputs as [Value];
-        this.bind(value, this.external(value, lying));
-        continue;
-      }
+      if (this.#isStored(node)) continue;
       this.#scope = node.scope;
       const inputs = node.inputs.map((value) => this.#nameOf.get(value)!);
       const outputs = node.outputs.map((value) => this.#bindFresh(value));
@@ -173,6 +180,27 @@ class GraphWriter implements Emitter {
       inputs,
       outputs: outputs.map(({ name, type }) => valueInfoProto(name, type)),
     });
+  }
+
+  /**
+   * Binds a stored weight in another shape, or its rows in parts: they lie where the weight lies. As nodes ONNX Runtime
+   * would fold them, which copies the weight.
+   */
+  #isStored({ op, inputs: [source], outputs, attrs }: Node): boolean {
+    const name = source && this.#nameOf.get(source);
+    const stored = name === undefined ? undefined : this.#model.weights.get(name);
+    if (!source || !stored) return false;
+    if (op === reshapeOp && !("bits" in stored)) {
+      this.store(outputs[0]!, stored);
+      return true;
+    }
+    if (op !== splitOp || (attrs as { axis: number }).axis !== 0) return false;
+    let row = 0;
+    for (const part of outputs) {
+      this.store(part, rowsOf(stored, source.shape[0]!, row, part.shape[0]!));
+      row += part.shape[0]!;
+    }
+    return true;
   }
 
   /** The name under which a value can be read as it is. */
@@ -243,15 +271,7 @@ export function writeOnnx(
     return name;
   });
   for (const [value, data] of external) {
-    if ("bits" in data) {
-      const name = writer.fresh();
-      model.blocks.set(name, data);
-      writer.bind(value, name);
-    } else {
-      const name = writer.external(value, data);
-      model.stored.set(name, data);
-      writer.bind(value, name);
-    }
+    writer.store(value, data);
   }
   const results = writer.write(lowered);
   const infos = inputs.map((value, i) => valueInfoProto(inputNames[i]!, value));
@@ -261,7 +281,7 @@ export function writeOnnx(
     inputs: inputNames,
     outputs: results.map(({ name }) => name),
     nodeCount: writer.nodeCount,
-    quantized: model.blocks.size > 0,
+    quantized: [...model.weights.values()].some((weight) => "bits" in weight),
     processorNodes: model.processorNodes,
   };
 }

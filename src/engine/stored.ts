@@ -31,3 +31,20 @@ export interface StoredBlocks extends BlockFormat {
 
 /** Where a weight lies: as it is, or in blocks. */
 export type StoredWeight = ExternalData | StoredBlocks;
+
+/** Some of the rows of a weight with so many of them. */
+export function rowsOf(weight: StoredWeight, rows: number, first: number, count: number): StoredWeight {
+  const part = ({ file, offset, byteLength }: ExternalData): ExternalData => {
+    const row = byteLength / rows;
+    return { file, offset: offset + first * row, byteLength: count * row };
+  };
+  if (!("bits" in weight)) return part(weight);
+  const { data, scales, zeroPoints, shape } = weight;
+  return {
+    ...weight,
+    shape: [count, shape[1]],
+    data: part(data),
+    scales: part(scales),
+    zeroPoints: part(zeroPoints),
+  };
+}
