@@ -39,12 +39,14 @@ export function rowsOf(weight: StoredWeight, rows: number, first: number, count:
     return { file, offset: offset + first * row, byteLength: count * row };
   };
   if (!("bits" in weight)) return part(weight);
-  const { data, scales, zeroPoints, shape } = weight;
+  const { data, scales, zeroPoints, shape, bits, blockSize } = weight;
+  const bytes = Math.ceil((count * (shape[1] / blockSize) * bits) / 8);
   return {
     ...weight,
     shape: [count, shape[1]],
     data: part(data),
     scales: part(scales),
-    zeroPoints: part(zeroPoints),
+    // One number stands for zero everywhere, so those of the first rows serve all; of 4 bits a row may have half a byte.
+    zeroPoints: { ...zeroPoints, byteLength: bytes },
   };
 }

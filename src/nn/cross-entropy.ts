@@ -27,10 +27,10 @@ import {
   zeros,
 } from "../engine/index.js";
 
-/** Logits of at most so many rows are held at once: the head is read once for all of them, which then costs nothing. */
-const sliceRows = 256;
-/** Rows that a frozen head takes together, where it is cut in parts itself. */
-const partRows = 1024;
+/** Rows whose logits of all words are held at once, where the head is trained. */
+const trainableRows = 256;
+/** Rows that a frozen head takes together: it is read once for all of them, which then costs nothing. */
+const frozenRows = 1024;
 /** Words of a part of a frozen head: the logits of 256 rows then fit the processor's cache. */
 const partWords = 8192;
 
@@ -48,14 +48,14 @@ interface Slice {
  * computed together with the loss, from the same probabilities (as in Liger Kernel, arXiv 2410.10989).
  *
  * @param x hidden states [N, H]. @param head W [V, H]. @param labels int64 [N].
- * @param wholeHead the head is not cut: for weights in blocks, which are only fast as a whole, and devices without loops.
+ * @param loop whether a loop goes through the parts of a frozen head: fewer nodes, and the processor does it faster. Parts
+ * in blocks are only fast as constants, and some devices have no loops.
  */
-export function crossEntropySum(x: Value, head: Parameter, labels: Value, wholeHead = false): Value {
-  const parts = head.trainable || wholeHead ? 1 : vocabularyParts(head.shape[0]!);
-  const slices = Math.ceil(x.shape[0]! / (parts > 1 ? partRows : sliceRows));
+export function crossEntropySum(x: Value, head: Parameter, labels: Value, loop = true): Value {
+  const slices = Math.ceil(x.shape[0]! / (head.trainable ? trainableRows : frozenRows));
   const padded = padRows({ x, labels }, slices);
   return scoped("head", () =>
-    head.trainable ? trainableHead(padded, head, slices) : frozenHead(padded, head, { slices, parts }),
+    head.trainable ? trainableHead(padded, head, slices) : frozenHead(padded, head, slices, loop),
   );
 }
 
@@ -71,21 +71,17 @@ function padRows({ x, labels }: Slice, slices: number): Slice {
   };
 }
 
-/** How many equal parts a vocabulary is cut into: 1 where there is no good number, as for a prime. */
-function vocabularyParts(words: number): number {
+/** How many equal parts a vocabulary is cut into; undefined where there is no good number, as for a prime. */
+function equalParts(words: number): number | undefined {
   const least = Math.ceil(words / partWords);
   for (let parts = least; parts < 4 * least; parts++) if (words % parts === 0) return parts;
-  return 1;
+  return undefined;
 }
 
-function frozenHead(
-  { x, labels }: Slice,
-  head: Parameter,
-  { slices, parts }: { slices: number; parts: number },
-): Value {
+function frozenHead({ x, labels }: Slice, head: Parameter, slices: number, loop: boolean): Value {
   const [count, hidden] = x.shape as [number, number];
   const one = (slice: Slice) => {
-    const { logSums, pulls } = softmaxPulls(slice.x, head, parts);
+    const { logSums, pulls } = softmaxPulls(slice.x, head, loop);
     const target = gather(head, maximum(slice.labels, 0));
     const counted = cast(greaterEqual(slice.labels, 0), x.dtype);
     const chosen = sum(mul(slice.x, target), [1]);
@@ -106,22 +102,34 @@ function frozenHead(
  * part by part, so that logits stay in the processor's cache; each part has a softmax of its own, and these are then
  * weighted by a softmax over parts (as in Flash attention, Dao et al., arXiv 2205.14135).
  */
-function softmaxPulls(x: Value, head: Parameter, parts: number): { logSums: Value; pulls: Value } {
+function softmaxPulls(x: Value, head: Parameter, loop: boolean): { logSums: Value; pulls: Value } {
   const [words, hidden] = head.shape as [number, number];
-  const one = (part: Value) => {
+  const ofPart = (part: Value) => {
     const logits = matmul(x, part, { transB: true });
     const probabilities = softmax(logits);
     return [logSumExp(logits, probabilities), matmul(probabilities, part)];
   };
-  if (parts === 1) {
-    const [logSums, pulls] = one(head) as [Value, Value];
-    return { logSums: reshape(logSums, [-1]), pulls };
-  }
-  const [logSums, pulls] = scan({
-    carry: [],
-    rows: [reshape(head, [parts, words / parts, hidden])],
-    body: (_, [part]) => ({ carry: [], rows: one(part!) }),
-  }).rows as [Value, Value];
+  const inLoop = (parts: number) =>
+    scan({
+      carry: [],
+      rows: [reshape(head, [parts, words / parts, hidden])],
+      body: (_, [part]) => ({ carry: [], rows: ofPart(part!) }),
+    }).rows;
+  const asNodes = () => {
+    const sizes = Array.from({ length: Math.ceil(words / partWords) }, (_, i) =>
+      Math.min(partWords, words - i * partWords),
+    );
+    const parts = split(head, 0, sizes).map(ofPart);
+    return [0, 1].map((i) =>
+      concat(
+        parts.map((part) => reshape(part[i]!, [1, ...part[i]!.shape])),
+        0,
+      ),
+    );
+  };
+  const equal = loop ? equalParts(words) : undefined;
+  const [logSums, pulls] = (equal ? inLoop(equal) : asNodes()) as [Value, Value];
+  const parts = logSums.shape[0]!;
   const byRow = transpose(reshape(logSums, [parts, -1]), [1, 0]);
   const shares = softmax(byRow);
   return {

@@ -1,6 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { ignoreIndex } from "../../src/data/ignore-index.js";
-import { compile, FrozenWeights, gradients, parameter, Tensor, type Value } from "../../src/engine/index.js";
+import {
+  compile,
+  dequantize,
+  FrozenWeights,
+  gradients,
+  parameter,
+  quantize,
+  Tensor,
+  type Value,
+} from "../../src/engine/index.js";
 import { crossEntropySum } from "../../src/nn/cross-entropy.js";
 import { Random } from "../../src/random.js";
 
@@ -52,14 +61,23 @@ function reference({ x, head, labels }: Case) {
   return { loss, gradX, gradHead };
 }
 
-async function run({ x, head, labels }: Case, trainable: boolean) {
+/** How the head is held, and gone through. */
+interface Kind {
+  readonly trainable?: boolean;
+  readonly loop?: boolean;
+  /** Its blocks, of which `head` is what they stand for. */
+  readonly bits?: 4 | 8;
+}
+
+async function run({ x, head, labels }: Case, { trainable = false, loop, bits }: Kind) {
   const weight = parameter(...head.shape);
   weight.name = "head";
   weight.trainable = trainable;
   const frozen = await FrozenWeights.create();
-  await frozen.add("head", head);
+  if (bits) await frozen.addQuantized("head", quantize(head, bits));
+  else await frozen.add("head", head);
   const fn = ({ x, labels }: { x: Value; labels: Value }) => {
-    const loss = crossEntropySum(x, weight, labels);
+    const loss = crossEntropySum(x, weight, labels, loop);
     const [gradX, gradHead] = gradients(loss, trainable ? [x, weight] : [x]);
     return { loss, gradX: gradX!, ...(gradHead ? { gradHead } : {}) };
   };
@@ -74,22 +92,28 @@ async function run({ x, head, labels }: Case, trainable: boolean) {
   return result as { loss: Tensor; gradX: Tensor; gradHead?: Tensor };
 }
 
-describe.each([false, true])("crossEntropySum with a trainable head: %s", (trainable) => {
-  // 256 rows are one slice; 257 and 600 do not divide into slices of one size.
-  test.each([1, 7, 256, 257, 512, 600])("equals the plain formula for %i rows", async (rows) => {
+const kinds: readonly (Kind & { readonly name: string })[] = [
+  { name: "frozen" },
+  { name: "frozen, without a loop", loop: false },
+  { name: "trainable", trainable: true },
+];
+
+describe.each(kinds)("crossEntropySum with a head that is $name", ({ trainable = false, ...kind }) => {
+  // 256 rows are one slice of a trainable head; 257, 600 and 1030 do not divide into slices of one size.
+  test.each([1, 7, 256, 257, 512, 600, 1030])("equals the plain formula for %i rows", async (rows) => {
     const given = randomCase(rows);
     const expected = reference(given);
-    const { loss, gradX, gradHead } = await run(given, trainable);
+    const { loss, gradX, gradHead } = await run(given, { ...kind, trainable });
     expect(loss.item() / expected.loss).toBeCloseTo(1, 5);
     expect(gradX).toBeCloseToTensor(expected.gradX, { atol: 1e-5 });
     if (trainable) expect(gradHead!).toBeCloseToTensor(expected.gradHead, { rtol: 1e-4, atol: 1e-4 });
   });
 
-  // 16,386 words are cut into 3 parts; 8,209 is a prime.
+  // 16,386 words are cut into 3 parts; 8,209 is a prime, which has no equal parts.
   test.each([16_386, 8209])("equals the plain formula over %i words", async (vocab) => {
     const given = randomCase(7, { vocab });
     const expected = reference(given);
-    const { loss, gradX, gradHead } = await run(given, trainable);
+    const { loss, gradX, gradHead } = await run(given, { ...kind, trainable });
     expect(loss.item() / expected.loss).toBeCloseTo(1, 5);
     expect(gradX).toBeCloseToTensor(expected.gradX, { atol: 1e-5 });
     if (trainable) expect(gradHead!).toBeCloseToTensor(expected.gradHead, { rtol: 1e-4, atol: 1e-4 });
@@ -103,7 +127,7 @@ describe.each([false, true])("crossEntropySum with a trainable head: %s", (train
     );
     expect(Math.max(...losses)).toBeGreaterThan(300);
     const expected = reference(given);
-    const { loss, gradX, gradHead } = await run(given, trainable);
+    const { loss, gradX, gradHead } = await run(given, { ...kind, trainable });
     expect(loss.item() / expected.loss).toBeCloseTo(1, 5);
     expect(gradX).toBeCloseToTensor(expected.gradX, { rtol: 1e-4, atol: 1e-3 });
     if (trainable) expect(gradHead!).toBeCloseToTensor(expected.gradHead, { rtol: 1e-4, atol: 1e-3 });
@@ -116,7 +140,7 @@ describe.each([false, true])("crossEntropySum with a trainable head: %s", (train
       labels: [4, 1],
     };
     const expected = reference(given);
-    const { loss, gradX, gradHead } = await run(given, trainable);
+    const { loss, gradX, gradHead } = await run(given, { ...kind, trainable });
     expect(loss.item()).toBeCloseTo(2 * Math.log(5), 5);
     expect(gradX).toBeCloseToTensor(expected.gradX);
     if (trainable) expect(gradHead!).toBeCloseToTensor(expected.gradHead);
@@ -124,9 +148,21 @@ describe.each([false, true])("crossEntropySum with a trainable head: %s", (train
 
   test("is nothing, and pulls on nothing, where every label is ignored", async () => {
     const given = { ...randomCase(9), labels: Array<number>(9).fill(ignoreIndex) };
-    const { loss, gradX, gradHead } = await run(given, trainable);
+    const { loss, gradX, gradHead } = await run(given, { ...kind, trainable });
     expect(loss.item()).toBe(0);
     expect(gradX).toBeCloseToTensor(new Float32Array(gradX.size), { atol: 1e-30 });
     if (trainable) expect(gradHead!).toBeCloseToTensor(new Float32Array(gradHead!.size), { atol: 1e-30 });
   });
 });
+
+test.each([4, 8] as const)(
+  "a head of %i bits, in parts, gives what its numbers give to the 8 bits of its inputs",
+  async (bits) => {
+    const given = randomCase(40, { vocab: 8209, hidden: 32, scale: 0.5 });
+    const known = { ...given, head: dequantize(quantize(given.head, bits)) };
+    const expected = reference(known);
+    const { loss, gradX } = await run({ ...given, head: known.head }, { loop: false, bits });
+    expect(loss.item() / expected.loss).toBeCloseTo(1, 3);
+    expect(gradX).toBeCloseToTensor(expected.gradX, { atol: 1e-2 });
+  },
+);
