@@ -7,7 +7,7 @@ import { sizeOf, Tensor } from "./tensor.js";
 import type { TypeInfo } from "./value.js";
 
 /** What comes one after the other; none is kept. */
-type Pieces<T> = Iterable<T> | AsyncIterable<T>;
+export type Pieces<T> = Iterable<T> | AsyncIterable<T>;
 
 /**
  * Weights that no training changes: stored once, outside of any graph, and read from there by every graph that is

@@ -25,7 +25,7 @@ export {
   type RunInputs,
 } from "./compile.js";
 export { type Device, devices, keepsResults } from "./device.js";
-export { FrozenWeights } from "./frozen-weights.js";
+export { FrozenWeights, type Pieces } from "./frozen-weights.js";
 export { fromF32, toF32 } from "./half.js";
 export * from "./ops/index.js";
 export {

@@ -56,9 +56,14 @@ export class Tokenizer {
   /**
    * @param files the parsed files of a tokenizer
    * @param folder what error messages call the place that they come from
-   * @param gguf what the files leave out, for a GGUF file's
    * @throws InputError naming the file and field that cannot be used.
    */
+  constructor(files: TokenizerFiles, folder: string);
+  /**
+   * @internal
+   * @param gguf what the files leave out, for a GGUF file's
+   */
+  constructor(files: TokenizerFiles, folder: string, gguf: GgufTokenizer);
   constructor(files: TokenizerFiles, folder: string, gguf?: GgufTokenizer) {
     this.#files = gguf ? () => completeFiles(gguf) : () => files;
     this.#config = files["tokenizer_config.json"];
