@@ -6,8 +6,11 @@ import type { GraphCache } from "./graph-cache.js";
 import { Rings, ringCapacity } from "./key-value-rings.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
 
-/** Tokens are fed in blocks of one of these sizes, a graph for each; what is missing in a block is padding. */
-const blockSize = (remaining: number): number => (remaining > 192 ? 256 : remaining > 1 ? 64 : 1);
+/**
+ * Tokens are fed in blocks of one of these sizes, a graph for each; what is missing in a block is padding. A few tokens are
+ * read one by one, by the graph that reads the last one anyway: making another would take longer.
+ */
+const blockSize = (remaining: number): number => (remaining > 192 ? 256 : remaining > 8 ? 64 : 1);
 
 /** The settings of a titan that decoding follows. */
 export interface DecoderSettings {
