@@ -73,6 +73,16 @@ export async function openRecords(
   return records;
 }
 
+/** What a command opens beside its records, which are closed when that fails. */
+export async function openBeside<T>(records: Records, opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    await records.close();
+    throw error;
+  }
+}
+
 /** Puts the template that is given in the place of the model's own. */
 export async function useChatTemplate(tokenizer: Tokenizer, { chat_template }: DataValues): Promise<void> {
   if (chat_template !== undefined) {

@@ -30,7 +30,8 @@ interface IndexedFile {
 }
 
 /**
- * The records of files. Each row is read and checked once when they are opened; what stays in memory is where it lies, and records are read from there.
+ * The records of files. Each row is read and checked once when they are opened; what stays in memory is where it lies,
+ * and records are read from there.
  */
 export class Records {
   readonly #files: readonly IndexedFile[];

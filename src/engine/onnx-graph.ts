@@ -151,7 +151,7 @@ class GraphWriter implements Emitter {
         this.bind(node.outputs[0]!, this.constant(constantTensor(node.outputs[0]!)));
         continue;
       }
-      if (this.#isStored(node)) continue;
+      if (this.#bindStored(node)) continue;
       this.#scope = node.scope;
       const inputs = node.inputs.map((value) => this.#nameOf.get(value)!);
       const outputs = node.outputs.map((value) => this.#bindFresh(value));
@@ -183,10 +183,12 @@ class GraphWriter implements Emitter {
   }
 
   /**
-   * Binds a stored weight in another shape, or its rows in parts: they lie where the weight lies. As nodes ONNX Runtime
-   * would fold them, which copies the weight.
+   * Binds what is a stored weight in another shape, or its rows in parts: they lie where the weight lies. As nodes ONNX
+   * Runtime would fold them, which copies the weight.
+   *
+   * @returns whether the node is one of these.
    */
-  #isStored({ op, inputs: [source], outputs, attrs }: Node): boolean {
+  #bindStored({ op, inputs: [source], outputs, attrs }: Node): boolean {
     const name = source && this.#nameOf.get(source);
     const stored = name === undefined ? undefined : this.#model.weights.get(name);
     if (!source || !stored) return false;
@@ -270,9 +272,7 @@ export function writeOnnx(
     writer.bind(value, name);
     return name;
   });
-  for (const [value, data] of external) {
-    writer.store(value, data);
-  }
+  for (const [value, weight] of external) writer.store(value, weight);
   const results = writer.write(lowered);
   const infos = inputs.map((value, i) => valueInfoProto(inputNames[i]!, value));
   const bytes = modelProto(writer.finish(infos, results, model.external));

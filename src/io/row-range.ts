@@ -1,3 +1,5 @@
+import { sizeOf } from "../engine/tensor.js";
+
 /** Rows of a tensor, along its first dimension: from `start` up to `end`, without it. */
 export interface RowRange {
   readonly start: number;
@@ -29,7 +31,7 @@ export function placeOfRows<T extends Place>(place: T, rows: RowRange | undefine
 
 /** All rows of a tensor, as ranges of about `size` elements; a vector and a small tensor are one piece. */
 export function* rowRanges(shape: readonly number[], size: number): Generator<RowRange | undefined> {
-  const elements = shape.reduce((product, n) => product * n, 1);
+  const elements = sizeOf(shape);
   if (shape.length < 2 || elements <= size) yield undefined;
   else {
     const count = shape[0]!;

@@ -3,7 +3,7 @@ import { evaluateLoss } from "../../evaluate/loss.js";
 import { trainingOptions } from "../../train/arguments.js";
 import { defineCommand } from "../command.js";
 import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
-import { dataOptions, examplesOf, openRecords } from "../data-options.js";
+import { dataOptions, examplesOf, openBeside, openRecords } from "../data-options.js";
 import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { loadModel } from "../load-model.js";
 import { complete } from "../options.js";
@@ -32,12 +32,7 @@ export const evaluate = defineCommand({
     const reporter = createReporter({ ...io, json: values.json });
     const { quantize, device } = values;
     const records = await openRecords(values.data, values, reporter);
-    const model = await loadModel(values.model, values.mag_weight, { quantize, device }).catch(
-      async (error: unknown) => {
-        await records.close();
-        throw error;
-      },
-    );
+    const model = await openBeside(records, loadModel(values.model, values.mag_weight, { quantize, device }));
     try {
       const maxLength = maxLengthFor(model.maxLength, given.max_length, values.max_length);
       const all = await examplesOf(records, model.requireTokenizer(), values, maxLength, reporter);

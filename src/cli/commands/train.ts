@@ -12,7 +12,7 @@ import { Trainer } from "../../train/trainer.js";
 import { defineCommand, interrupted } from "../command.js";
 import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
 import { readConfigFile } from "../config-file.js";
-import { dataOptions, examplesOf, openRecords, remarksOf } from "../data-options.js";
+import { dataOptions, examplesOf, openBeside, openRecords, remarksOf } from "../data-options.js";
 import { complete, flag, type Given, path, share, type Values } from "../options.js";
 import { quoted } from "../quoted.js";
 import { createReporter, type Reporter } from "../reporter.js";
@@ -64,11 +64,9 @@ export const train = defineCommand({
     const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
     const records = await openRecords(values.dataset, values, reporter);
     const { seed, quantize, device } = values;
-    const model = await TpttModel.fromPretrained(values.model, { ...titan, seed, quantize, device }).catch(
-      async (error: unknown) => {
-        await records.close();
-        throw error;
-      },
+    const model = await openBeside(
+      records,
+      TpttModel.fromPretrained(values.model, { ...titan, seed, quantize, device }),
     );
     try {
       const longest = model.base.config.maxPositionEmbeddings;

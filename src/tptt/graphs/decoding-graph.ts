@@ -93,8 +93,8 @@ interface DecodingInputs {
 
 /**
  * Compiles one call of decoding: new tokens after what came before, to the logits at each row's last real token,
- * [B, vocab], if it has a head, the keys and values to be cached, and the new memories. A device that can keep them does, and gets the
- * rings of keys and values whole, the new ones in their places.
+ * [B, vocab], if it has a head, the keys and values to be cached, and the new memories. A device that can keep them does,
+ * and gets the rings of keys and values whole, the new ones in their places.
  */
 export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
   const { batch, length, mode, head } = shape;
