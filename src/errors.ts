@@ -14,3 +14,7 @@ export class InputError extends Error {
     this.where = where;
   }
 }
+
+/** The code of an error of the operating system (`ENOENT`, ..), or of Node; undefined when it has none. */
+export const errorCode = (error: unknown): unknown =>
+  error instanceof Error && "code" in error ? error.code : undefined;

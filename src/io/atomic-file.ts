@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { errorCode } from "../errors.js";
 import { exists } from "./path-kind.js";
 
 /** What a file can be made of: a text, bytes, or pieces that arrive one after the other. */
@@ -105,8 +106,7 @@ async function syncFolder(path: string): Promise<void> {
       await handle.close();
     }
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (!["EISDIR", "EPERM", "EINVAL", "EACCES", "ENOTSUP"].includes(String(code))) throw error;
+    if (!["EISDIR", "EPERM", "EINVAL", "EACCES", "ENOTSUP"].includes(String(errorCode(error)))) throw error;
   }
 }
 

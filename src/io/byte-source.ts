@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { InputError } from "../errors.js";
+import { errorCode, InputError } from "../errors.js";
 
 /** Bytes that can be read at any offset: a local file, or anything else that behaves like one. */
 export interface ByteSource {
@@ -92,7 +92,7 @@ export function memorySource(name: string, bytes: Uint8Array): ByteSource {
 
 /** What went wrong with a file, as an {@link InputError} for the causes that the user can mend. */
 export function fileError(path: string, error: unknown): Error {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const code = errorCode(error);
   if (code === "ENOENT" || code === "ENOTDIR") {
     return new InputError(path, "does not exist; check the path", { cause: error });
   }

@@ -1,4 +1,4 @@
-import { InputError } from "../errors.js";
+import { errorCode, InputError } from "../errors.js";
 import { openFile } from "./byte-source.js";
 
 /** A JSON object whose fields have not been checked yet. */
@@ -82,5 +82,5 @@ export async function readTextFileIfPresent(path: string): Promise<string | unde
 /** Whether an error says that a file does not exist. */
 export function isMissingFile(error: unknown): boolean {
   const cause = error instanceof InputError ? error.cause : undefined;
-  return cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+  return errorCode(cause) === "ENOENT";
 }
