@@ -1,5 +1,4 @@
-import { parse, View } from "vega";
-import { compile, type TopLevelSpec } from "vega-lite";
+import { renderSvg } from "#dist/plot/render.js";
 
 /** A point of a plot of growth. */
 export interface GrowthPoint {
@@ -9,7 +8,7 @@ export interface GrowthPoint {
 }
 
 /** Seconds and memory of a training step against one size, as an SVG of two plots side by side. */
-export async function growthPlot(axis: string, points: readonly GrowthPoint[]): Promise<string> {
+export function growthPlot(axis: string, points: readonly GrowthPoint[]): Promise<string> {
   const panel = (field: keyof GrowthPoint, title: string) => ({
     width: 280,
     height: 200,
@@ -24,16 +23,10 @@ export async function growthPlot(axis: string, points: readonly GrowthPoint[]): 
       y: { field, type: "quantitative" as const, title, scale: { zero: true } },
     },
   });
-  const spec: TopLevelSpec = {
+  return renderSvg({
     background: "white",
     data: { values: [...points] },
     hconcat: [panel("seconds", "seconds of a step"), panel("gigabytes", "peak memory, GB")],
     config: { axis: { labelOverlap: "greedy" } },
-  };
-  const view = new View(parse(compile(spec).spec), { renderer: "none" });
-  try {
-    return await view.toSVG();
-  } finally {
-    view.finalize();
-  }
+  });
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares with Python, and writes what it measured to docs/interop.md: the operator; titans, adapters and merged models,
-# whoever wrote them; training; the committed fixtures; a real BERT; and what the Python package does wrong.
+# whoever wrote them; training; event files; the committed fixtures; a real BERT; and what the Python package does wrong.
 # Makes interop/.venv when it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,6 +26,9 @@ python interop/read-titans.py "$work/ours" "$work/results"
 
 typescript interop/check-training.ts "$models" "$work/training"
 python interop/check-training.py "$work/training" "$work/results"
+
+typescript interop/write-run.ts "$models" "$work/run"
+python interop/check-tensorboard.py "$work/run" "$work/results"
 
 python interop/check-minilm.py "$work/minilm"
 typescript interop/check-minilm.ts "$work/minilm" "$work/results"

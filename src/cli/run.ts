@@ -9,11 +9,22 @@ import { evaluate } from "./commands/eval.js";
 import { generate } from "./commands/generate.js";
 import { inspect } from "./commands/inspect.js";
 import { merge } from "./commands/merge.js";
+import { plot } from "./commands/plot.js";
 import { train } from "./commands/train.js";
 import { readConfigFile } from "./config-file.js";
 import { addOptions, fromCommandLine } from "./options.js";
 
-const commands: readonly CliCommand[] = [demo, inspect, data, train, generate, evaluate, merge, adapter];
+const commands: readonly CliCommand[] = [
+  demo,
+  inspect,
+  data,
+  train,
+  generate,
+  evaluate,
+  plot,
+  merge,
+  adapter,
+];
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 

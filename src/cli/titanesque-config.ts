@@ -1,5 +1,6 @@
 import { InputError } from "../errors.js";
 import { isObject, type JsonObject } from "../io/json-file.js";
+import { trainingOptions } from "../train/arguments.js";
 import { nearest } from "./nearest.js";
 
 /*
@@ -55,6 +56,8 @@ const loraKeys: Keys = {
   target_modules: orAuto("lora_target_modules"),
 };
 
+const reports: readonly unknown[] = trainingOptions.report_to.unwrap().options;
+
 const trainingKeys: Keys = {
   epochs: as("epochs"),
   learning_rate: as("learning_rate"),
@@ -73,7 +76,10 @@ const trainingKeys: Keys = {
           value,
           where,
         ),
-  report_to: unused("is not used: every step is written to metrics.jsonl in the output folder"),
+  report_to: (value) =>
+    reports.includes(value)
+      ? { report_to: value }
+      : "is not used: every step is written to metrics.jsonl; give --report-to tensorboard for event files",
 };
 
 const modelKeys: Keys = {

@@ -30,6 +30,16 @@ export const trainingOptions = {
     .optional()
     .describe("steps between two evaluations; without it, before and after training"),
   save_steps: count.optional().describe("steps between two checkpoints; without it, only when interrupted"),
+  report_to: z
+    .enum(["none", "tensorboard"])
+    .default("none")
+    .describe("where metrics go beside metrics.jsonl: TensorBoard event files"),
+  logging_dir: z
+    .string()
+    .min(1, "expected a path")
+    .optional()
+    .meta({ placeholder: "path" })
+    .describe("folder of the event files; without it, runs in the output folder"),
   seed: z.int().nonnegative().default(0).describe("seed of first weights, data order and dropout"),
   gradient_checkpointing: z.boolean().default(false).describe("less memory for one more forward pass"),
 };
@@ -61,6 +71,10 @@ export interface TrainingArguments {
   readonly evalSteps: number | undefined;
   /** Steps between two checkpoints; undefined: only when interrupted or asked. */
   readonly saveSteps: number | undefined;
+  /** Where metrics go beside metrics.jsonl. */
+  readonly reportTo: "none" | "tensorboard";
+  /** The folder of TensorBoard event files; undefined: `runs` in the output folder. */
+  readonly loggingDir: string | undefined;
   readonly seed: number;
   /** Less memory for one more forward pass. */
   readonly gradientCheckpointing: boolean;
@@ -83,6 +97,8 @@ export function trainingArguments(fields: TrainingFields, where = "training"): T
     loggingSteps: f.logging_steps,
     evalSteps: f.eval_steps,
     saveSteps: f.save_steps,
+    reportTo: f.report_to,
+    loggingDir: f.logging_dir,
     seed: f.seed,
     gradientCheckpointing: f.gradient_checkpointing,
   };

@@ -1,5 +1,3 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { type Batch, collate, lengthBuckets } from "../data/collate.js";
 import { type Dataset, readTargets, toDataset } from "../data/dataset.js";
 import { LengthGroupedSampler } from "../data/sampler.js";
@@ -8,12 +6,14 @@ import { InputError } from "../errors.js";
 import { evaluateLoss } from "../evaluate/loss.js";
 import type { LossSummary } from "../evaluate/metrics.js";
 import { requireCausal } from "../evaluate/require-causal.js";
+import type { Metrics } from "../io/metrics.js";
+import { effectiveMagWeight } from "../tptt/effective-mag-weight.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import type { TrainingArguments } from "./arguments.js";
 import type { Logs, TrainerCallback, TrainerControl, TrainerEvent, TrainerState } from "./callback.js";
 import { type RunIdentity, type RunState, readCheckpoint, writeCheckpoint } from "./checkpoint-folder.js";
 import { Learner } from "./learner.js";
-import { MetricsFile } from "./metrics-file.js";
+import { type MetricsSink, openMetricsSinks } from "./metrics-sink.js";
 import { getScheduler } from "./schedule.js";
 
 /** What a trainer is given. */
@@ -62,8 +62,8 @@ interface RunParts {
   readonly learner: Learner;
   readonly sampler: LengthGroupedSampler;
   readonly maxSteps: number;
-  /** Undefined when nothing is written. */
-  readonly metrics: MetricsFile | undefined;
+  /** Where metrics go; nowhere when nothing is written. */
+  readonly sinks: readonly MetricsSink[];
   readonly resumed: RunState | undefined;
 }
 
@@ -74,7 +74,7 @@ export class Run {
   readonly #identity: RunIdentity;
   readonly #learner: Learner;
   readonly #sampler: LengthGroupedSampler;
-  readonly #metrics: MetricsFile | undefined;
+  readonly #sinks: readonly MetricsSink[];
   readonly #learningRate: (step: number) => number;
   readonly #state: { -readonly [Key in keyof TrainerState]: TrainerState[Key] };
   readonly #control: TrainerControl = { shouldSave: false, shouldEvaluate: false, shouldStop: false };
@@ -83,22 +83,13 @@ export class Run {
   readonly #session = { tokens: 0, seconds: 0 };
   #checkpoint: { readonly step: number; readonly folder: string } | undefined;
 
-  private constructor({
-    options,
-    dataset,
-    identity,
-    learner,
-    sampler,
-    maxSteps,
-    metrics,
-    resumed,
-  }: RunParts) {
+  private constructor({ options, dataset, identity, learner, sampler, maxSteps, sinks, resumed }: RunParts) {
     this.#options = options;
     this.#dataset = dataset;
     this.#identity = identity;
     this.#learner = learner;
     this.#sampler = sampler;
-    this.#metrics = metrics;
+    this.#sinks = sinks;
     this.#learningRate = getScheduler(options.args.lrSchedulerType, { ...options.args, maxSteps });
     this.#state = { globalStep: resumed?.globalStep ?? 0, maxSteps, best: resumed?.best };
     this.#tokens = resumed?.tokens ?? 0;
@@ -124,8 +115,9 @@ export class Run {
     const maxSteps = args.maxSteps ?? Math.ceil(args.epochs * stepsPerEpoch);
     const learner = await Learner.create(model, args, before?.optimizer);
     try {
-      const metrics = outputDir === undefined ? undefined : await openMetrics(outputDir, resumed);
-      return new Run({ options, dataset, identity, learner, sampler, maxSteps, metrics, resumed });
+      const sinks =
+        outputDir === undefined ? [] : await openMetricsSinks(outputDir, args, resumed?.globalStep);
+      return new Run({ options, dataset, identity, learner, sampler, maxSteps, sinks, resumed });
     } catch (error) {
       await learner.release();
       throw error;
@@ -163,7 +155,7 @@ export class Run {
   }
 
   async close(): Promise<void> {
-    await this.#metrics?.close();
+    for (const sink of this.#sinks) await sink.close();
     await this.#learner.release();
   }
 
@@ -178,15 +170,16 @@ export class Run {
     this.#session.tokens += targets;
     this.#session.seconds += seconds;
     this.#state.globalStep++;
+    const mu = effectiveMagWeight(model);
     const logs: Logs = {
       loss,
       learning_rate: learningRate,
       grad_norm: gradNorm,
-      mag_weight: model.magWeight,
+      ...(mu === undefined ? {} : { mag_weight: mu }),
       tokens_per_second: targets / seconds,
     };
     for (const callback of callbacks) callback.onLog?.(event, logs);
-    await this.#metrics?.append({ step: this.#state.globalStep, ...logs });
+    await this.#record({ step: this.#state.globalStep, ...logs });
     observer?.onStep?.(this.#state.globalStep, this.#state.maxSteps, logs);
   }
 
@@ -211,12 +204,16 @@ export class Run {
     if (evalDataset.length === 0) return;
     const step = this.#state.globalStep;
     const summary = await evaluateLoss(model, evalDataset, args);
-    await this.#metrics?.append({ step, eval_loss: summary.loss });
+    await this.#record({ step, eval_loss: summary.loss });
     if (summary.loss < (this.#state.best?.loss ?? Number.POSITIVE_INFINITY)) {
       this.#state.best = { loss: summary.loss, step };
     }
     for (const callback of callbacks) callback.onEvaluate?.(event, { evalLoss: summary.loss });
     observer?.onEvaluated?.(step, summary);
+  }
+
+  async #record(metrics: Metrics): Promise<void> {
+    for (const sink of this.#sinks) await sink.append(metrics);
   }
 
   async #save(): Promise<void> {
@@ -234,10 +231,4 @@ export class Run {
     this.#checkpoint = { step: globalStep, folder };
     observer?.onSaved?.(globalStep, folder);
   }
-}
-
-async function openMetrics(outputDir: string, resumed: RunState | undefined): Promise<MetricsFile> {
-  await mkdir(outputDir, { recursive: true });
-  const path = join(outputDir, "metrics.jsonl");
-  return resumed ? MetricsFile.resume(path, resumed.globalStep) : MetricsFile.create(path);
 }

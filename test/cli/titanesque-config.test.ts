@@ -97,6 +97,7 @@ test("every key works or says why it does not", () => {
       logging_steps: 1,
       save_steps: 1000,
       eval_steps: 1,
+      report_to: "tensorboard",
     },
     notes: [
       "defaults.platform: is not used: the run is made where it is started",
@@ -104,12 +105,17 @@ test("every key works or says why it does not", () => {
       "defaults.linear_precision: is not used: everything is computed in f32",
       "training_config.standard.save_total_limit: is not used: no checkpoint is removed",
       "training_config.standard.bf16: is not used: everything is computed in f32",
-      "training_config.standard.report_to: is not used: every step is written to metrics.jsonl in the output folder",
       "models: lists 2, of which a run takes one; give it with --model",
       "base_variants: lists 2, of which a run takes one; give it with --operator-mode and --mag-weight",
       "extra_variants: are runs of their own; give --operator-mode, --mag-weight and --liza-callback-mode",
     ],
   });
+});
+
+test("what metrics cannot be reported to is told", () => {
+  expect(meaning("training_config: { standard: { report_to: wandb } }\nlora_config: {}\n").notes).toEqual([
+    "training_config.standard.report_to: is not used: every step is written to metrics.jsonl; give --report-to tensorboard for event files",
+  ]);
 });
 
 test("a list of one model or variant holds for the run", () => {

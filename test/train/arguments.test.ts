@@ -16,6 +16,8 @@ test("fields in snake_case become arguments, the rest has defaults", () => {
     loggingSteps: 10,
     evalSteps: undefined,
     saveSteps: undefined,
+    reportTo: "none",
+    loggingDir: undefined,
     seed: 0,
     gradientCheckpointing: false,
   });

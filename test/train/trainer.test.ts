@@ -115,6 +115,18 @@ test("metrics.jsonl has each step with its mu, and the evaluations", async () =>
   });
 });
 
+test("mu is 0 in the metrics of a model without memories, and not there where it is learned", async () => {
+  const shares = async (options: FromPretrainedOptions) => {
+    const outputDir = await temporaryFolder();
+    const model = await titan(options);
+    const args = trainingArguments({ ...fields, max_steps: 1 });
+    await new Trainer({ model, args, trainDataset: counting(12), outputDir }).train();
+    return (await metricsOf(outputDir)).map(({ mag_weight }) => mag_weight);
+  };
+  expect(await shares({ disableLinearAttn: true })).toEqual([0]);
+  expect(await shares({ magMode: "dynamic" })).toEqual([undefined]);
+});
+
 test("the best evaluation is checkpointed and remembered", async () => {
   const outputDir = await temporaryFolder();
   const saved: number[] = [];

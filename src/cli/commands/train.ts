@@ -60,6 +60,7 @@ export const train = defineCommand({
     const folder = await RunFolder.open(values.output, values.resume);
     const card = values.card_template === undefined ? null : await locateTemplate(values.card_template);
     const titan = toTpttOptions(given, await readSavedConfig(values.model));
+    refuseIdle(given, "report_to none", values.report_to === "none", ["logging_dir"]);
     refuseIdle(given, "disable_linear_attn", values.disable_linear_attn, Object.keys(lizaOptions));
     const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
     const records = await openRecords(values.dataset, values, reporter);
@@ -146,11 +147,12 @@ async function withOptionsOfRun(given: Given<Options>): Promise<Given<Options>> 
 
 /** What a resumed run needs to know, wherever it is started. */
 function optionsOfRun({ resume, output, json, ...given }: Given<Options>): Given<Options> {
-  const { model, dataset, card_template, chat_template } = given;
+  const { model, dataset, logging_dir, card_template, chat_template } = given;
   return {
     ...given,
     ...(model === undefined ? {} : { model: resolve(model) }),
     ...(dataset === undefined ? {} : { dataset: dataset.map((name) => resolve(name)) }),
+    ...(logging_dir === undefined ? {} : { logging_dir: resolve(logging_dir) }),
     ...(card_template === undefined ? {} : { card_template: resolve(card_template) }),
     ...(chat_template === undefined ? {} : { chat_template: resolve(chat_template) }),
   };
