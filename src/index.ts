@@ -22,10 +22,11 @@ export {
   type Question,
 } from "./data/facts.js";
 export { packDataset } from "./data/pack.js";
-export { alpacaPrompt, type PromptAndCompletion } from "./data/prompt.js";
+export { alpacaPrompt, choicePrompt, type PromptAndCompletion } from "./data/prompt.js";
 export {
   type ChatMessage,
   type ChatRecord,
+  type ChoiceRecord,
   type DataRecord,
   type DocumentRecord,
   type InstructionRecord,
@@ -40,6 +41,21 @@ export { type ReadOptions, Records, readDataset } from "./data/records.js";
 export { type Example, type TokenizeOptions, type TokenizerLike, tokenizeDataset } from "./data/tokenize.js";
 export { type Device, type DeviceBuffer, Tensor } from "./engine/index.js";
 export { InputError } from "./errors.js";
+export {
+  type AnsweredPrompt,
+  answeredPrompt,
+  type ExactMatchOptions,
+  evaluateExactMatch,
+} from "./evaluate/exact-match.js";
+export {
+  type Estimate,
+  type IntervalMethod,
+  intervalMethods,
+  proportion,
+  type Ratio,
+  type RatioSample,
+  ratioOfSums,
+} from "./evaluate/intervals.js";
 export { type EvaluateLossOptions, evaluateLoss } from "./evaluate/loss.js";
 export {
   ExactMatchMeter,
@@ -49,13 +65,35 @@ export {
   type LossSummary,
 } from "./evaluate/metrics.js";
 export {
+  type ChoiceForm,
+  choiceForms,
+  evaluateMultipleChoice,
+  type MultipleChoiceOptions,
+} from "./evaluate/multiple-choice.js";
+export {
   bandTexts,
   evaluateRecall,
-  type LogitsModel,
   type Recall,
   type RecallBand,
   recallBands,
 } from "./evaluate/recall.js";
+export type { AnswerSample, HeatMapAxes, Metric, TaskResult } from "./evaluate/result.js";
+export {
+  type Evaluation,
+  type EvaluationContext,
+  readEvaluation,
+  toEvaluation,
+  writeEvaluation,
+} from "./evaluate/result-file.js";
+export { matchText, normalizeAnswer, type TextMatch, textMatches } from "./evaluate/text-match.js";
+export {
+  type Probe,
+  type ProbeOptions,
+  type ScoredTarget,
+  type ScoringModel,
+  scoreProbes,
+  type Target,
+} from "./evaluate/token-scores.js";
 export {
   type DiffusionAlgorithm,
   type DiffusionSchedule,
@@ -103,7 +141,14 @@ export {
 export { loadTpttSafetensors, saveTpttSafetensors } from "./tptt/files/adapter-file.js";
 export { generateModelCard, renderTemplate, writeModelCard } from "./tptt/files/model-card.js";
 export type { FromPretrainedOptions, TpttModelParts } from "./tptt/files/open-titan.js";
-export type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./tptt/graphs/batch.js";
+export type {
+  EncodeInputs,
+  Encoding,
+  ForwardInputs,
+  LabeledInputs,
+  TokenScores,
+  TokenScoresInputs,
+} from "./tptt/graphs/batch.js";
 export type { Decoder } from "./tptt/graphs/decoder.js";
 export type { MemoryMode } from "./tptt/graphs/titan-parts.js";
 export type { TrainingPassOptions } from "./tptt/graphs/titan-runner.js";

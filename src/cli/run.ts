@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { InputError } from "../errors.js";
 import type { CliCommand, CliIo } from "./command.js";
@@ -13,6 +12,7 @@ import { plot } from "./commands/plot.js";
 import { train } from "./commands/train.js";
 import { readConfigFile } from "./config-file.js";
 import { addOptions, fromCommandLine } from "./options.js";
+import { version } from "./version.js";
 
 const commands: readonly CliCommand[] = [
   demo,
@@ -25,8 +25,6 @@ const commands: readonly CliCommand[] = [
   merge,
   adapter,
 ];
-
-const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
 /**
  * Runs the `tptt` command.

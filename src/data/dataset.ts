@@ -162,12 +162,16 @@ export function splitDataset(dataset: Dataset, held: number, seed: number): Spli
       `is ${held}, but the data give ${length} examples; leave some to train on`,
     );
   }
-  const order = Random.for(seed, "held-out").shuffle(upTo(length));
+  const order = heldOutOrder(length, seed);
   return {
     train: subset(dataset, order.slice(held).sort()),
     held: subset(dataset, order.slice(0, held).sort()),
   };
 }
+
+/** The order in which the seed holds out examples: the first of them are held out. */
+export const heldOutOrder = (length: number, seed: number): Uint32Array =>
+  Random.for(seed, "held-out").shuffle(upTo(length));
 
 /** What tells data sets apart: the number of examples, and a hash of what they come from. */
 export function identify(examples: number, source: string, made: Uint32Array | object): string {

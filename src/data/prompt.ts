@@ -1,4 +1,4 @@
-import type { InstructionRecord } from "./record.js";
+import { type ChoiceRecord, choiceLetters, type InstructionRecord } from "./record.js";
 
 /** What the model is given, and what it should answer. */
 export interface PromptAndCompletion {
@@ -11,3 +11,21 @@ export function alpacaPrompt({ instruction, input, output }: InstructionRecord):
   const prompt = input === undefined ? `${instruction}\n` : `${instruction}\n${input}\n`;
   return { prompt, completion: output };
 }
+
+/**
+ * A question as MMLU's authors ask it (Hendrycks et al., arXiv 2009.03300): the choices with letters, the letter of the right
+ * one as the answer.
+ */
+export function choicePrompt({ question, choices, answer, subject }: ChoiceRecord): PromptAndCompletion {
+  const about = subject === undefined ? "" : ` about ${subject.replaceAll("_", " ")}`;
+  const lines = choices.map((choice, i) => `${choiceLetters[i]}. ${choice}`);
+  const head = `The following are multiple choice questions (with answers)${about}.`;
+  return {
+    prompt: `${head}\n\n${question}\n${lines.join("\n")}\nAnswer:`,
+    completion: ` ${choiceLetters[answer]}`,
+  };
+}
+
+/** What a record asks, and what is to be answered. */
+export const promptOf = (record: InstructionRecord | ChoiceRecord): PromptAndCompletion =>
+  "choices" in record ? choicePrompt(record) : alpacaPrompt(record);

@@ -26,6 +26,17 @@ export interface ChatRecord {
   readonly messages: readonly ChatMessage[];
 }
 
+/** A question with answers to choose from, as in MMLU. */
+export interface ChoiceRecord {
+  readonly question: string;
+  /** At least two, and no more than there are letters. */
+  readonly choices: readonly string[];
+  /** Which of the choices is right, from 0. */
+  readonly answer: number;
+  /** What the question is about. */
+  readonly subject?: string;
+}
+
 /** A text of any length, to be cut into as many examples as it fills. */
 export interface DocumentRecord {
   readonly document: string;
@@ -34,7 +45,7 @@ export interface DocumentRecord {
 }
 
 /** One record of a data set. */
-export type DataRecord = InstructionRecord | TextRecord | ChatRecord | DocumentRecord;
+export type DataRecord = InstructionRecord | TextRecord | ChatRecord | ChoiceRecord | DocumentRecord;
 
 /** How a row becomes a text: as its fields say, or always in one of the three ways. */
 export const promptStyles = ["auto", "alpaca", "chat", "plain"] as const;
@@ -42,13 +53,26 @@ export const promptStyles = ["auto", "alpaca", "chat", "plain"] as const;
 export type PromptStyle = (typeof promptStyles)[number];
 
 /** The fields of records. */
-export const recordFields = ["messages", "instruction", "input", "output", "text"] as const;
+export const recordFields = [
+  "messages",
+  "instruction",
+  "input",
+  "output",
+  "question",
+  "choices",
+  "answer",
+  "subject",
+  "text",
+] as const;
 /** One of {@link recordFields}. */
 export type RecordField = (typeof recordFields)[number];
 
 /** How rows are read as records. */
 export interface RecordOptions {
-  /** Default `auto`: `messages` make a conversation, `instruction` and `output` a task, `text` a text. */
+  /**
+   * Default `auto`: `messages` make a conversation, `instruction` and `output` a task, `question`, `choices` and `answer` a
+   * question, `text` a text.
+   */
   readonly promptStyle?: PromptStyle;
   /** The column that each field is read from. Without it, fields are read from the columns of their names. */
   readonly columns?: Readonly<Partial<Record<RecordField, string>>>;
@@ -79,11 +103,12 @@ export function parseRecord(where: string, row: unknown, options: RecordOptions 
   if (fields.has("messages")) return chatOf(fields);
   // Some Alpaca files give the finished text too: the parts say more, for the prompt can be told from the answer.
   if (fields.has("instruction")) return instructionOf(fields);
+  if (fields.has("choices")) return choicesOf(fields);
   if (fields.has("text")) return { text: fields.text("text") };
   const names = Object.keys(row).map((name) => `"${name}"`);
   throw new InputError(
     where,
-    `has ${names.length === 0 ? "no fields" : `the fields ${names.join(", ")}`}, expected "messages", or "instruction" and "output", or "text"; name them with columns`,
+    `has ${names.length === 0 ? "no fields" : `the fields ${names.join(", ")}`}, expected "messages", or "instruction" and "output", or "question", "choices" and "answer", or "text"; name them with columns`,
   );
 }
 
@@ -139,6 +164,30 @@ function chatOf(fields: Fields): ChatRecord {
   const chat: readonly ChatMessage[] = messages;
   if (chat.some(({ role }) => role === "assistant")) return { messages: chat };
   throw fields.error("messages", 'has no message of the role "assistant", so there is nothing to learn');
+}
+
+/** The letters that stand for choices. */
+export const choiceLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+function choicesOf(fields: Fields): ChoiceRecord {
+  const choices: unknown = fields.value("choices");
+  if (!Array.isArray(choices)) throw fields.error("choices", `${given(choices)}, expected an array`);
+  const isText = (choice: unknown) => typeof choice === "string" && choice !== "";
+  if (!(choices.length >= 2 && choices.length <= choiceLetters.length && choices.every(isText))) {
+    throw fields.error("choices", `expected 2 to ${choiceLetters.length} texts that are not empty`);
+  }
+  const told = fields.value("answer");
+  const answer = typeof told === "string" ? [...choiceLetters].indexOf(told.trim()) : told;
+  const letters = choiceLetters.slice(0, choices.length);
+  if (!(typeof answer === "number" && letters[answer] !== undefined)) {
+    const found = told === undefined ? "is missing" : `is ${JSON.stringify(told)}`;
+    throw fields.error(
+      "answer",
+      `${found}, expected a number from 0 to ${choices.length - 1} or a letter from A to ${letters.at(-1)}`,
+    );
+  }
+  const subject = fields.has("subject") ? { subject: fields.text("subject") } : {};
+  return { question: fields.text("question"), choices: choices as string[], answer, ...subject };
 }
 
 /** A task as a conversation. */

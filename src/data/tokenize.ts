@@ -1,7 +1,7 @@
 import { InputError } from "../errors.js";
 import { type ChatTemplateLike, renderChat, type Span } from "./chat.js";
 import { ignoreIndex } from "./ignore-index.js";
-import { alpacaPrompt } from "./prompt.js";
+import { promptOf } from "./prompt.js";
 import type { ChatRecord, DataRecord, DocumentRecord } from "./record.js";
 
 /** What this layer asks of a tokenizer. */
@@ -85,7 +85,7 @@ export function encodeRecord(record: DataRecord, tokenizer: TokenizerLike, maskP
   if ("document" in record) return learnAll(encodeDocument(record, tokenizer));
   if ("messages" in record) return encodeChat(record, tokenizer);
   if ("text" in record) return learnAll(encodeWithEnd(tokenizer, record.text));
-  const { prompt, completion } = alpacaPrompt(record);
+  const { prompt, completion } = promptOf(record);
   const inputIds = encodeWithEnd(tokenizer, prompt + completion);
   if (!maskPrompt) return learnAll(inputIds);
   const promptLength = commonPrefix(tokenizer.encode(prompt), inputIds);
@@ -135,6 +135,19 @@ function windows(ids: readonly number[], bosId: number | undefined, length: numb
     result.push([first, ...ids.slice(start, start + length - 1)]);
   }
   return result;
+}
+
+/**
+ * The tokens of a prompt with its continuation, and how many of them are the prompt's: a token that reaches over its end is
+ * already the continuation's.
+ */
+export function encodeContinuation(
+  prompt: string,
+  continuation: string,
+  tokenizer: TokenizerLike,
+): { readonly inputIds: number[]; readonly promptLength: number } {
+  const inputIds = tokenizer.encode(prompt + continuation);
+  return { inputIds, promptLength: commonPrefix(tokenizer.encode(prompt), inputIds) };
 }
 
 /** How many tokens of the whole belong to the prompt alone: a token that reaches over its end is already the answer's. */

@@ -1,5 +1,4 @@
-/** The 97.5 % quantile of the normal distribution: mean +- this many standard errors holds the truth 95 times in 100. */
-const z95 = 1.959963984540054;
+import { type Estimate, proportion, ratioOfSums } from "./intervals.js";
 
 /** What was measured on one batch (or one example). */
 export interface LossSample {
@@ -17,6 +16,8 @@ export interface LossSummary {
   readonly loss: number;
   /** Standard error of `loss`; NaN for a single sample. */
   readonly lossStandardError: number;
+  /** 95 % confidence interval of the loss. */
+  readonly lossInterval: readonly [low: number, high: number];
   readonly perplexity: number;
   /** 95 % confidence interval of the perplexity. */
   readonly perplexityInterval: readonly [low: number, high: number];
@@ -24,10 +25,7 @@ export interface LossSummary {
   readonly tokensPerSecond: number;
 }
 
-/**
- * The running mean of a loss over tokens. Tokens of a text are alike, so the samples, not the tokens, are what counts as
- * independent: the standard error is that of a ratio of sums over samples (Cochran, Sampling Techniques, 1977, 6.3).
- */
+/** The running mean of a loss over tokens; samples are what counts as independent ({@link ratioOfSums}). */
 export class LossMeter {
   #samples: LossSample[] = [];
 
@@ -39,22 +37,17 @@ export class LossMeter {
   /** @throws RangeError when nothing was added. */
   summary(): LossSummary {
     const samples = this.#samples;
-    const n = samples.length;
-    if (n === 0) throw new RangeError("LossMeter: no sample with a token to predict was added");
-    const tokens = sum(samples.map((s) => s.tokens));
-    const loss = sum(samples.map((s) => s.loss * s.tokens)) / tokens;
-    const squares = sum(samples.map((s) => (s.tokens * (s.loss - loss)) ** 2));
-    const lossStandardError = n > 1 ? Math.sqrt((squares * n) / (n - 1)) / tokens : Number.NaN;
+    if (samples.length === 0) throw new RangeError("LossMeter: no sample with a token to predict was added");
+    const ratio = ratioOfSums(samples.map(({ loss, tokens }) => ({ sum: loss * tokens, count: tokens })));
+    const [low, high] = ratio.interval;
     return {
-      loss,
-      lossStandardError,
-      perplexity: Math.exp(loss),
-      perplexityInterval: [
-        Math.exp(loss - z95 * lossStandardError),
-        Math.exp(loss + z95 * lossStandardError),
-      ],
-      tokens,
-      tokensPerSecond: tokens / sum(samples.map((s) => s.seconds)),
+      loss: ratio.value,
+      lossStandardError: ratio.standardError,
+      lossInterval: [low, high],
+      perplexity: Math.exp(ratio.value),
+      perplexityInterval: [Math.exp(low), Math.exp(high)],
+      tokens: ratio.count,
+      tokensPerSecond: ratio.count / samples.reduce((sum, { seconds }) => sum + seconds, 0),
     };
   }
 }
@@ -65,8 +58,8 @@ export interface ExactMatchSummary {
   readonly total: number;
   /** Share of matches, 0 to 1; NaN of nothing. */
   readonly rate: number;
-  /** 95 % confidence interval of the rate (Wilson, 1927): honest also at 0 and 1. */
-  readonly interval: readonly [low: number, high: number];
+  /** 95 % confidence interval of the rate (Wilson, 1927). */
+  readonly interval: Estimate["interval"];
 }
 
 /** Counts answers that are right from end to end: texts or token ids. One cell of a recall table. */
@@ -78,20 +71,24 @@ export class ExactMatchMeter {
   add(answer: ArrayLike<unknown>, expected: ArrayLike<unknown>): boolean {
     const matches =
       answer.length === expected.length && Array.from(expected).every((item, i) => item === answer[i]);
+    this.count(matches);
+    return matches;
+  }
+
+  /** Counts an answer that is known to be right or wrong. */
+  count(matches: boolean): void {
     if (matches) this.#matches++;
     this.#total++;
-    return matches;
   }
 
   /** What was counted. */
   summary(): ExactMatchSummary {
-    const [matches, total] = [this.#matches, this.#total];
-    const rate = matches / total;
-    const spread = z95 ** 2 / total;
-    const middle = (rate + spread / 2) / (1 + spread);
-    const half = (z95 / (1 + spread)) * Math.sqrt((rate * (1 - rate) + spread / 4) / total);
-    return { matches, total, rate, interval: [Math.max(0, middle - half), Math.min(1, middle + half)] };
+    const { value, interval } = this.estimate();
+    return { matches: this.#matches, total: this.#total, rate: value, interval };
+  }
+
+  /** The share of matches. */
+  estimate(): Estimate {
+    return proportion(this.#matches, this.#total);
   }
 }
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);

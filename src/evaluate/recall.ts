@@ -1,10 +1,7 @@
-import { collate } from "../data/collate.js";
 import { type FactsText, factsText } from "../data/facts.js";
-import { ignoreIndex } from "../data/ignore-index.js";
-import type { Tensor } from "../engine/index.js";
 import type { Random } from "../random.js";
-import type { ForwardInputs } from "../tptt/graphs/batch.js";
 import { ExactMatchMeter, type ExactMatchSummary } from "./metrics.js";
+import { type ScoringModel, scoreProbes } from "./token-scores.js";
 
 /** Questions of like distance from their facts. */
 export interface RecallBand {
@@ -42,50 +39,25 @@ export interface Recall extends ExactMatchSummary {
   readonly loss: number;
 }
 
-/** A model that gives logits [B, S, vocab] for whole sequences. */
-export interface LogitsModel {
-  /** Runs a batch. */
-  forward(inputs: ForwardInputs): Promise<{ readonly logits: Tensor }>;
-}
-
 /**
  * Exact recall of a model at its present mu: how often the most likely token at the place of an answer is the answer,
  * and the loss there.
  */
 export async function evaluateRecall(
-  model: LogitsModel,
+  model: ScoringModel,
   texts: readonly FactsText[],
   batchSize: number,
 ): Promise<Recall> {
+  const probes = texts.map(({ inputIds, questions }) => ({
+    inputIds,
+    targets: questions.map(({ position }) => ({ after: position - 1, token: inputIds[position]! })),
+  }));
   const meter = new ExactMatchMeter();
   let lossSum = 0;
-  for (let start = 0; start < texts.length; start += batchSize) {
-    const batch = texts.slice(start, start + batchSize);
-    const { logits } = await model.forward(inputsOf(batch, batchSize));
-    const [, length, vocab] = logits.shape as [number, number, number];
-    for (const [row, { inputIds, questions }] of batch.entries()) {
-      for (const { position } of questions) {
-        const at = (row * length + position - 1) * vocab;
-        const scores = logits.f32.subarray(at, at + vocab);
-        const answer = inputIds[position]!;
-        meter.add([argmax(scores)], [answer]);
-        lossSum += logSumExp(scores) - scores[answer]!;
-      }
-    }
+  for (const { greedy, logProb } of (await scoreProbes(model, probes, { batchSize })).flat()) {
+    meter.count(greedy);
+    lossSum -= logProb;
   }
   const summary = meter.summary();
   return { ...summary, loss: lossSum / summary.total };
-}
-
-function inputsOf(texts: readonly FactsText[], batchSize: number): ForwardInputs {
-  const longest = Math.max(...texts.map(({ inputIds }) => inputIds.length));
-  const examples = texts.map(({ inputIds }) => ({ inputIds, labels: inputIds.map(() => ignoreIndex) }));
-  return collate(examples, { batchSize, buckets: [longest], paddingSide: "right" });
-}
-
-const argmax = (scores: Float32Array): number => scores.indexOf(Math.max(...scores));
-
-function logSumExp(scores: Float32Array): number {
-  const highest = Math.max(...scores);
-  return highest + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - highest), 0));
 }

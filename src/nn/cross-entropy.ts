@@ -154,8 +154,11 @@ function sliceLoss({ x, labels }: Slice, head: Parameter): Value {
   return sum(mul(reshape(losses, [-1]), cast(greaterEqual(labels, 0), x.dtype)));
 }
 
-/** log sum exp of each row, [n, 1]: l_j - log p_j for every j, and the largest has the p that cannot underflow. */
-function logSumExp(logits: Value, probabilities: Value): Value {
+/**
+ * log sum exp of each row of logits, [n, 1], from their softmax: l_j - log p_j for every j, and the largest has the p that
+ * cannot underflow.
+ */
+export function logSumExp(logits: Value, probabilities: Value): Value {
   const value = sub(max(logits, [1], true), log(max(probabilities, [1], true)));
   return customGradient(value, [logits], (g) => [mul(g, probabilities)]);
 }

@@ -15,7 +15,14 @@ import { writeMerged } from "./files/merge.js";
 import { type FromPretrainedOptions, openTitan, type TpttModelParts } from "./files/open-titan.js";
 import { writePeftAdapter } from "./files/peft-adapter.js";
 import { writeTitan } from "./files/titan-folder.js";
-import type { EncodeInputs, Encoding, ForwardInputs, LabeledInputs } from "./graphs/batch.js";
+import type {
+  EncodeInputs,
+  Encoding,
+  ForwardInputs,
+  LabeledInputs,
+  TokenScores,
+  TokenScoresInputs,
+} from "./graphs/batch.js";
 import type { Decoder } from "./graphs/decoder.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./graphs/titan-parts.js";
 import { type RunState, TitanRunner, type TrainingPassOptions } from "./graphs/titan-runner.js";
@@ -201,6 +208,16 @@ export class TpttModel {
    */
   encode(inputs: EncodeInputs): Promise<Encoding> {
     return this.#runner.encode(inputs, this.#state());
+  }
+
+  /** The logits, [n, vocab], that hidden states [n, hidden] stand for: some rows of what {@link TpttModel.encode} gives. */
+  logitsOf(hidden: Tensor): Promise<Tensor> {
+    return this.#runner.logitsOf(hidden, this.#state());
+  }
+
+  /** What hidden states say of tokens that may follow; logits of them all never exist at once. */
+  scoreTokens(inputs: TokenScoresInputs): Promise<TokenScores> {
+    return this.#runner.scoreTokens(inputs, this.#state());
   }
 
   /**

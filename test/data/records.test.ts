@@ -48,6 +48,34 @@ describe("readDataset", () => {
     expect(await readDataset(path)).toEqual([{ text: "one" }, { instruction: "two", output: "" }]);
   });
 
+  test("reads questions with choices, whose answer is a number or a letter", async () => {
+    const rows = [
+      { question: "1 + 1?", choices: ["1", "2"], answer: 1, subject: "sums" },
+      { question: "2 + 2?", choices: ["1", "3", "4"], answer: " C" },
+    ];
+    expect(await readDataset(await file("a.json", JSON.stringify(rows)))).toEqual([
+      { question: "1 + 1?", choices: ["1", "2"], answer: 1, subject: "sums" },
+      { question: "2 + 2?", choices: ["1", "3", "4"], answer: 2 },
+    ]);
+  });
+
+  test.each([
+    [{ choices: "a" }, 'field "choices": is a string, expected an array'],
+    [{ choices: ["a"] }, 'field "choices": expected 2 to 26 texts that are not empty'],
+    [{ choices: ["a", 2] }, 'field "choices": expected 2 to 26 texts that are not empty'],
+    [
+      { choices: ["a", "b"] },
+      'field "answer": is missing, expected a number from 0 to 1 or a letter from A to B',
+    ],
+    [{ choices: ["a", "b"], answer: 2 }, 'field "answer": is 2, expected'],
+    [{ choices: ["a", "b"], answer: 0.5 }, 'field "answer": is 0.5, expected'],
+    [{ choices: ["a", "b"], answer: "AB" }, 'field "answer": is "AB", expected'],
+    [{ choices: ["a", "b"], answer: "" }, 'field "answer": is "", expected'],
+    [{ choices: ["a", "b"], answer: 0 }, 'field "question": is missing, expected a string'],
+  ])("refuses the question %j", async (row, message) => {
+    expect(await problem("a.jsonl", JSON.stringify(row))).toContain(`/a.jsonl:1: ${message}`);
+  });
+
   test("takes any other file as one document, unchanged", async () => {
     expect(await readDataset(await file("a.txt", " One.\n\nTwo.\n"))).toEqual([
       { document: " One.\n\nTwo.\n" },
@@ -80,7 +108,7 @@ describe("readDataset", () => {
     [
       "a.jsonl",
       '{"question": "x", "answer": "y"}',
-      '/a.jsonl:1: has the fields "question", "answer", expected "messages", or "instruction" and "output", or "text"; name them with columns',
+      '/a.jsonl:1: has the fields "question", "answer", expected "messages", or "instruction" and "output", or "question", "choices" and "answer", or "text"; name them with columns',
     ],
     ["a.jsonl", '{"messages": "hi"}', '/a.jsonl:1: field "messages": is a string, expected an array'],
     [

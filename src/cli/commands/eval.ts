@@ -1,64 +1,80 @@
-import { splitDataset } from "../../data/dataset.js";
-import { evaluateLoss } from "../../evaluate/loss.js";
-import { trainingOptions } from "../../train/arguments.js";
+import { env } from "onnxruntime-common";
+import type { Metric } from "../../evaluate/result.js";
+import { type Evaluation, toEvaluation, writeEvaluation } from "../../evaluate/result-file.js";
 import { defineCommand } from "../command.js";
-import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
-import { dataOptions, examplesOf, openBeside, openRecords } from "../data-options.js";
+import { openBeside, openRecords } from "../data-options.js";
 import { effectiveMagWeight } from "../effective-mag-weight.js";
+import { checkTaskOptions, evaluationOptions } from "../evaluation/options.js";
+import { evaluationReport } from "../evaluation/report.js";
+import { tasks } from "../evaluation/tasks.js";
 import { loadModel } from "../load-model.js";
 import { complete } from "../options.js";
 import { createReporter } from "../reporter.js";
-
-const options = {
-  model: common.model,
-  data: common.dataset,
-  samples: count().optional().describe("only so many examples: those that training with the seed holds out"),
-  seed: trainingOptions.seed,
-  batch_size: common.batch_size,
-  max_length: common.max_length,
-  ...dataOptions,
-  mag_weight: common.mag_weight,
-  quantize: quantizeOption("none"),
-  device: common.device,
-  json: common.json,
-};
+import { version } from "../version.js";
 
 export const evaluate = defineCommand({
   name: "eval",
-  description: "Measures the loss and perplexity of a titan or a base model on a text.",
-  options,
+  description: "Measures a titan or a base model: loss, answers, choices, recall, what its memory does.",
+  options: evaluationOptions,
   async run(given, io) {
-    const values = complete(options, given);
-    const reporter = createReporter({ ...io, json: values.json });
-    const { quantize, device } = values;
-    const records = await openRecords(values.data, values, reporter);
-    const model = await openBeside(records, loadModel(values.model, values.mag_weight, { quantize, device }));
+    const values = complete(evaluationOptions, given);
+    const { task, quantize, device, json, out } = values;
+    checkTaskOptions(given, task);
+    const reporter = createReporter({ ...io, json });
+    const records = values.data && (await openRecords(values.data, values, reporter));
+    const loading = loadModel(values.model, values.mag_weight, { quantize, device });
+    const model = await (records ? openBeside(records, loading) : loading);
     try {
-      const maxLength = maxLengthFor(model.maxLength, given.max_length, values.max_length);
-      const all = await examplesOf(records, model.requireTokenizer(), values, maxLength, reporter);
-      const { samples = all.length, seed } = values;
-      const examples = samples < all.length ? splitDataset(all, samples, seed).held : all;
-      const summary = await evaluateLoss(model, examples, {
-        batchSize: values.batch_size,
-        maxLength,
-        onBatch: (done, total, { loss, tokensPerSecond }) =>
-          reporter.progress(done, total, { loss, tokens_per_second: tokensPerSecond }),
+      const { result, data, tokensPerSecond } = await tasks[task]({
+        model,
+        ...(records ? { records } : {}),
+        values,
+        given,
+        reporter,
       });
+      const magWeight = effectiveMagWeight(model);
+      const evaluation = toEvaluation(
+        {
+          task,
+          created: new Date().toISOString(),
+          model: {
+            name: values.model,
+            model_type: model.base.config.modelType,
+            memory: model.memoryMode,
+            mag_weight: magWeight ?? null,
+          },
+          data,
+          options: given,
+          versions: { tptt: version, onnxruntime: env.versions.common, node: process.version },
+        },
+        result,
+      );
+      const file = out === undefined ? undefined : await writeEvaluation(out, evaluation);
+      reporter.close();
+      if (!json) io.stdout.write(`${evaluationReport(result)}\n`);
       reporter.done({
-        loss: summary.loss,
-        loss_standard_error: summary.lossStandardError,
-        perplexity: summary.perplexity,
-        perplexity_interval: summary.perplexityInterval,
-        tokens: summary.tokens,
-        ...(records.malformed > 0 ? { malformed: records.malformed } : {}),
-        tokens_per_second: summary.tokensPerSecond,
-        mag_weight: effectiveMagWeight(model),
-        ...(values.json ? { device } : {}),
+        ...figures(result.metrics, json),
+        ...result.notes,
+        ...(records && records.malformed > 0 ? { malformed: records.malformed } : {}),
+        tokens_per_second: tokensPerSecond,
+        mag_weight: magWeight,
+        out: file,
+        ...(json ? { device, result: evaluation satisfies Evaluation } : {}),
       });
     } finally {
       reporter.close();
-      await records.close();
+      await records?.close();
       await model.dispose();
     }
   },
 });
+
+/** The figures by name; programs get their intervals too. */
+function figures(metrics: readonly Metric[], intervals: boolean): Record<string, unknown> {
+  return Object.fromEntries(
+    metrics.flatMap(({ name, value, interval }) => [
+      [name, value],
+      ...(intervals ? [[`${name}_interval`, interval]] : []),
+    ]),
+  );
+}

@@ -32,6 +32,26 @@ export interface Encoding {
 /** A batch with labels. */
 export type LabeledInputs = ForwardInputs & { readonly labels: Tensor };
 
+/** Hidden states, and the tokens that they are asked about. */
+export interface TokenScoresInputs {
+  /** f32 [n, hidden]: rows of what `encode` gives. */
+  readonly hidden: Tensor;
+  /** int64 [n]: for each, the token that may follow. */
+  readonly targets: Tensor;
+  /** f32 [n, vocab]: logits of another model at the same places, to compare with. */
+  readonly reference?: Tensor;
+}
+
+/** What a model says of tokens; each f32 [n]. */
+export interface TokenScores {
+  /** Natural logarithm of the probability of each target. */
+  readonly logProbs: Tensor;
+  /** 1 where no token is more likely than the target, else 0. */
+  readonly greedy: Tensor;
+  /** With a reference: the Kullback-Leibler divergence of the model from it, KL(reference || model), in nats. */
+  readonly divergence?: Tensor;
+}
+
 /** Whether no row has a real token after a padded one. */
 export function isRightPadded(mask: Tensor): boolean {
   const [batch, length] = mask.shape as [number, number];

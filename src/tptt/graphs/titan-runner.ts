@@ -8,10 +8,13 @@ import {
   type ForwardInputs,
   isRightPadded,
   type LabeledInputs,
+  type TokenScores,
+  type TokenScoresInputs,
 } from "./batch.js";
 import { Decoder } from "./decoder.js";
 import { compileEncoding, mainInput } from "./encoder-graphs.js";
 import { GraphCache } from "./graph-cache.js";
+import { compileHead, compileTokenScores } from "./head-graphs.js";
 import {
   compileLogits,
   compileLoss,
@@ -75,6 +78,22 @@ export class TitanRunner {
     const shape = this.#shapeOf(inputIds, attentionMask, state);
     const graph = await this.#graphs.get("logits", shape, () => compileLogits(this.#parts, shape));
     return graph.run({ inputIds, ...contextFeeds(attentionMask, shape, state), params: state.params });
+  }
+
+  /** The logits, [n, vocab], of hidden states [n, hidden]. */
+  async logitsOf(hidden: Tensor, { params }: RunState): Promise<Tensor> {
+    this.#requireHead();
+    const rows = hidden.shape[0]!;
+    const graph = await this.#graphs.get("head", { rows }, () => compileHead(this.#parts, rows));
+    return graph.run({ hidden, params });
+  }
+
+  /** What hidden states [n, hidden] say of targets [n]. */
+  async scoreTokens(inputs: TokenScoresInputs, { params }: RunState): Promise<TokenScores> {
+    this.#requireHead();
+    const shape = { rows: inputs.targets.size, compared: inputs.reference !== undefined };
+    const graph = await this.#graphs.get("scores", shape, () => compileTokenScores(this.#parts, shape));
+    return graph.run({ ...inputs, params });
   }
 
   /** The sum of the losses, and how many tokens were predicted. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { readEvaluation } from "../../../src/evaluate/result-file.js";
 import { describeOnWebgpu } from "../../webgpu-driver.js";
 import { openWorkspace, problems, tptt } from "../workspace.js";
 
@@ -67,8 +68,78 @@ test("a length over the model's is refused, but not where nothing depends on pos
     stderr: "tptt: --max-length: is 200, the model knows positions up to 128; shorten it\n",
   });
   const memory = await tptt([...command, "--mag-weight", "1"]);
-  expect(memory).toMatchObject({ code: 0, stdout: "" });
+  expect(memory.code).toBe(0);
+  expect(memory.stdout).toMatch(/^loss +[\d.]+ {2}\(no interval\) +of 205\nperplexity /);
   expect(memory.stderr).toMatch(/^step 1\/1 .*\ndone loss [\d.]+ .*tokens 205 /);
+});
+
+const questions = ["b", "a"].map((answer) =>
+  JSON.stringify({ question: `${answer} or not?`, choices: ["b", "a"], answer: answer === "b" ? 0 : "B" }),
+);
+
+test.each([
+  ["exact-match", ["--max-new-tokens", "3"], ["em", "qem", "pem", "pqem"], problems],
+  ["multiple-choice", ["--choice-form", "text"], ["accuracy", "accuracy_normalized"], questions.join("\n")],
+])("--task %s writes its result, with an interval for each figure", async (task, options, names, rows) => {
+  const { folder, model, write } = await openWorkspace();
+  const data = await write("rows.jsonl", rows);
+  const command = ["eval", "--task", task, "--model", model, "--data", data, ...options];
+  const { code, events } = await tptt([...command, "--samples", "2", "--out", folder, "--json"]);
+  expect(code).toBe(0);
+  const done = events().at(-1)!;
+  const file = join(folder, `eval-${task}.json`);
+  expect(done).toMatchObject({ event: "done", out: file, mag_weight: 0 });
+  const written = await readEvaluation(file);
+  expect(written).toEqual(done.result);
+  expect(written).toMatchObject({
+    task,
+    model: { name: model, model_type: "llama", memory: "off", mag_weight: 0 },
+    data: { name: data, fingerprint: expect.stringMatching(/^[0-9a-f]{16}$/), examples: 2 },
+    options: { samples: 2, data: [data] },
+    versions: { tptt: expect.any(String), onnxruntime: expect.any(String), node: process.version },
+  });
+  expect(written.metrics.map(({ name }) => name)).toEqual(names);
+  for (const { name, value, interval, interval_method, count } of written.metrics) {
+    expect([interval_method, count]).toEqual(["wilson", 2]);
+    expect(interval![0]).toBeLessThanOrEqual(value!);
+    expect(interval![1]).toBeGreaterThanOrEqual(value!);
+    expect(done[name]).toBe(value);
+  }
+  const told = await tptt(command);
+  for (const name of names)
+    expect(told.stdout).toMatch(new RegExp(`^${name} +[\\d.]+ % {2}\\([\\d.]+ % to [\\d.]+ %\\) `, "m"));
+  expect(told.stderr).toMatch(/^step \d+\/\d+/);
+});
+
+test.each([
+  [
+    ["--task", "exact-match"],
+    "--data: is missing; give JSON, JSONL, CSV, Parquet or text: a file, a folder or a pattern",
+  ],
+  [
+    ["--data", "x", "--max-new-tokens", "4"],
+    "--max-new-tokens: is for --task exact-match, not for perplexity; leave it out",
+  ],
+  [["--task", "exam"], /^tptt: --task: .*"perplexity"\|"exact-match"/],
+])("options that do not fit the task are refused: %j", async (options, problem) => {
+  const { code, stderr } = await tptt(["eval", "--model", "m", ...options]);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(problem);
+});
+
+test("data without answers, or without choices, are refused", async () => {
+  const { model, write } = await openWorkspace();
+  const measure = (task: string, data: string) =>
+    tptt(["eval", "--task", task, "--model", model, "--data", data]);
+  const text = await write("text.txt", "words");
+  expect((await measure("exact-match", text)).stderr).toBe(
+    `tptt: ${text}: is a text without an answer; expected instruction and output, or messages, or question, choices and answer\n`,
+  );
+  expect((await measure("multiple-choice", text)).stderr).toMatch("has 1 records without choices");
+  const wrong = await write("wrong.jsonl", '{"question": "q", "choices": ["a", "b"], "answer": "C"}');
+  expect((await measure("multiple-choice", wrong)).stderr).toBe(
+    `tptt: ${wrong}:1: field "answer": is "C", expected a number from 0 to 1 or a letter from A to B\n`,
+  );
 });
 
 test("a device that is not known is refused", async () => {

@@ -1,0 +1,58 @@
+import { z } from "zod";
+import { InputError } from "../../errors.js";
+import { choiceForms } from "../../evaluate/multiple-choice.js";
+import { trainingOptions } from "../../train/arguments.js";
+import { common, count, quantizeOption } from "../common-options.js";
+import { dataOptions } from "../data-options.js";
+import { flagOf, type Given, path, type Values } from "../options.js";
+
+/** What `tptt eval` can measure. */
+export const taskNames = ["perplexity", "exact-match", "multiple-choice"] as const;
+/** One of {@link taskNames}. */
+export type TaskName = (typeof taskNames)[number];
+
+/** The options of `tptt eval`. */
+export const evaluationOptions = {
+  model: common.model,
+  task: z.enum(taskNames).default("perplexity").describe("what is measured"),
+  data: common.dataset.optional(),
+  samples: count().optional().describe("only so many examples: those that training with the seed holds out"),
+  seed: trainingOptions.seed,
+  batch_size: common.batch_size,
+  max_length: common.max_length,
+  max_new_tokens: count().default(32).describe("exact-match: most tokens of an answer"),
+  choice_form: z
+    .enum(choiceForms)
+    .default("letter")
+    .describe(
+      "multiple-choice: what is chosen between, as MMLU's prompt has it, or after the question alone",
+    ),
+  ...dataOptions,
+  mag_weight: common.mag_weight,
+  quantize: quantizeOption("none"),
+  device: common.device,
+  out: path().optional().describe("the result as a JSON file; in a folder it is eval-<task>.json"),
+  json: common.json,
+};
+
+/** The options of `tptt eval`, checked. */
+export type EvaluationValues = Values<typeof evaluationOptions>;
+
+/** The options that only some tasks look at. */
+const onlyOf: Partial<Record<keyof EvaluationValues, readonly TaskName[]>> = {
+  max_new_tokens: ["exact-match"],
+  choice_form: ["multiple-choice"],
+  data: ["perplexity", "exact-match", "multiple-choice"],
+  mask_prompt: ["perplexity"],
+};
+
+/** @throws InputError naming an option that was given and says nothing to the task, or that the task misses. */
+export function checkTaskOptions(given: Given<typeof evaluationOptions>, task: TaskName): void {
+  for (const [name, tasks] of Object.entries(onlyOf)) {
+    if (given[name as keyof typeof given] === undefined || tasks.includes(task)) continue;
+    throw new InputError(flagOf(name), `is for --task ${tasks.join(", ")}, not for ${task}; leave it out`);
+  }
+  if (given.data === undefined && onlyOf.data!.includes(task)) {
+    throw new InputError("--data", `is missing; give ${common.dataset.description}`);
+  }
+}
