@@ -138,6 +138,13 @@ export {
   recurrentModes,
   type Trick,
 } from "./tptt/config/operator-config.js";
+export {
+  Conversation,
+  type ConversationOptions,
+  type FinishReason,
+  type Reading,
+  type ReplyOptions,
+} from "./tptt/conversation.js";
 export { loadTpttSafetensors, saveTpttSafetensors } from "./tptt/files/adapter-file.js";
 export { generateModelCard, renderTemplate, writeModelCard } from "./tptt/files/model-card.js";
 export type { FromPretrainedOptions, TpttModelParts } from "./tptt/files/open-titan.js";

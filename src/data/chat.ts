@@ -74,3 +74,45 @@ function fromPieces(pieces: readonly string[]): ChatText {
   }
   return { text: pieces.join(""), answers };
 }
+
+/** A text that was read: the template's up to an answer, and the answer as the model wrote it. */
+export interface ReadText {
+  readonly prompt: string;
+  readonly answer: string;
+}
+
+/**
+ * What follows in a text after what was read; undefined when it begins otherwise. White space around an answer, which
+ * many templates cut off or set, may differ.
+ */
+export function textAfter(text: string, { prompt, answer }: ReadText): string | undefined {
+  if (!text.startsWith(prompt)) return undefined;
+  const rest = text.slice(prompt.length);
+  if (rest.startsWith(answer)) return rest.slice(answer.length);
+  const said = answer.trim();
+  if (said === "") return rest;
+  const from = rest.trimStart();
+  return from.startsWith(said) ? from.slice(said.length) : undefined;
+}
+
+/** What tells special tokens from text. */
+export interface SpecialTokens {
+  encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
+  isSpecial(id: number): boolean;
+}
+
+/**
+ * The special token that a template writes after an answer: it ends a turn, whatever else ends a text. None where the
+ * template has none.
+ */
+export function turnEndIds(tokenizer: SpecialTokens, template: ChatTemplateLike): number[] {
+  const answer = "answer";
+  const messages = [
+    { role: "user", content: "question" },
+    { role: "assistant", content: answer },
+  ];
+  const text = template.render(messages);
+  const rest = text.slice(text.lastIndexOf(answer) + answer.length);
+  const [first] = tokenizer.encode(rest, { addSpecialTokens: false });
+  return first !== undefined && tokenizer.isSpecial(first) ? [first] : [];
+}

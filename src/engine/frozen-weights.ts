@@ -6,6 +6,9 @@ import type { ExternalData, StoredBlocks, StoredWeight } from "./stored.js";
 import { sizeOf, Tensor } from "./tensor.js";
 import type { TypeInfo } from "./value.js";
 
+/** Bytes that are read at a time. */
+const pieceSize = 2 ** 24;
+
 /** What comes one after the other; none is kept. */
 export type Pieces<T> = Iterable<T> | AsyncIterable<T>;
 
@@ -121,6 +124,21 @@ export class FrozenWeights {
       data: new Tensor("uint8", [rows, (columns * bits) / 8], bytes),
       scales: await f32(data.scales, [rows, columns / blockSize]),
     });
+  }
+
+  /** @internal All that is stored, as it is stored, some bytes at a time, in the order of the names. */
+  async *contents(): AsyncGenerator<{ readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> }> {
+    const entries = [...this.#entries].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const [name, { type, data }] of entries) {
+      const format = "bits" in data ? ` ${data.bits} bits, blocks of ${data.blockSize}` : "";
+      for (const place of "bits" in data ? [data.data, data.scales] : [data]) {
+        for (let at = 0; at < place.byteLength; at += pieceSize) {
+          const byteLength = Math.min(pieceSize, place.byteLength - at);
+          const bytes = await this.storage.read({ ...place, offset: place.offset + at, byteLength });
+          yield { name: `${name} [${type.shape}]${format}`, bytes };
+        }
+      }
+    }
   }
 
   /** Deletes the weights. Sessions over them must have been released. */

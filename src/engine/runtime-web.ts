@@ -17,7 +17,10 @@ class BufferStorage implements WeightStorage {
   }
 
   async read(place: ExternalData): Promise<Uint8Array<ArrayBuffer>> {
-    return Uint8Array.from(this.#bufferOf(place));
+    return this.#bufferOf(place).slice(
+      place.offset,
+      place.offset + place.byteLength,
+    ) as Uint8Array<ArrayBuffer>;
   }
 
   #bufferOf({ file }: ExternalData): Uint8Array {

@@ -47,9 +47,10 @@ export class Tokenizer {
   /** One more than the highest id. */
   readonly vocabSize: number;
   #files: () => TokenizerFiles;
-  readonly #config: JsonObject;
+  #config: JsonObject;
   #chatTemplate: ChatTemplate | undefined;
-  readonly #folder: string;
+  /** What error messages call the place of the template. */
+  #templateFrom: string;
   readonly #library: Library;
   readonly #special: ReadonlySet<number>;
 
@@ -67,7 +68,7 @@ export class Tokenizer {
   constructor(files: TokenizerFiles, folder: string, gguf?: GgufTokenizer) {
     this.#files = gguf ? () => completeFiles(gguf) : () => files;
     this.#config = files["tokenizer_config.json"];
-    this.#folder = folder;
+    this.#templateFrom = `${folder}: chat_template`;
     const where = `${folder}/tokenizer.json`;
     const { added_tokens } = parseWith(tokenizerSchema, files["tokenizer.json"], where);
     const config = parseWith(configSchema, files["tokenizer_config.json"], `${folder}/tokenizer_config.json`);
@@ -97,7 +98,7 @@ export class Tokenizer {
    */
   static async fromFolder(folder: string): Promise<Tokenizer> {
     const config = (await readJsonFileIfPresent(`${folder}/tokenizer_config.json`)) ?? {};
-    const template = await readTextFileIfPresent(`${folder}/chat_template.jinja`);
+    const template = await readChatTemplate(folder, config);
     const files = {
       "tokenizer.json": await readJsonFile(`${folder}/tokenizer.json`),
       "tokenizer_config.json": template === undefined ? config : { ...config, chat_template: template },
@@ -136,6 +137,11 @@ export class Tokenizer {
     return shown.length > 0 ? this.#library.decode(shown, { clean_up_tokenization_spaces: false }) : "";
   }
 
+  /** Whether a token is none of text, such as `<bos>`. */
+  isSpecial(id: number): boolean {
+    return this.#special.has(id);
+  }
+
   /** Decodes ids as they come. */
   stream(options: DecodeOptions = {}): TokenStream {
     return new TokenStream((ids) => this.decode(ids, options));
@@ -147,15 +153,36 @@ export class Tokenizer {
    * @throws InputError when it is not one that can be used.
    */
   get chatTemplate(): ChatTemplate | undefined {
-    this.#chatTemplate ??= ChatTemplate.fromConfig(this.#config, `${this.#folder}: chat_template`);
+    this.#chatTemplate ??= ChatTemplate.fromConfig(this.#config, this.#templateFrom);
     return this.#chatTemplate;
   }
 
-  /** Takes another template for conversations, which is saved with the tokenizer. @param where what error messages call it. */
+  /**
+   * Takes another template for conversations, which is saved with the tokenizer.
+   *
+   * @param where what error messages call it.
+   * @throws InputError when it is not one that can be used.
+   */
   useChatTemplate(source: string, where: string): void {
+    const template = ChatTemplate.fromConfig({ ...this.#config, chat_template: source }, where);
+    this.#setChatTemplate(source, where);
+    this.#chatTemplate = template;
+  }
+
+  /** Takes the template of a folder in which a tokenizer was saved, if there is one; as its own, it is read when it is used. */
+  async useChatTemplateOf(folder: string): Promise<void> {
+    const config = (await readJsonFileIfPresent(`${folder}/tokenizer_config.json`)) ?? {};
+    const template = await readChatTemplate(folder, config);
+    if (template !== undefined && template !== null)
+      this.#setChatTemplate(template, `${folder}: chat_template`);
+  }
+
+  #setChatTemplate(template: unknown, where: string): void {
     const files = this.#files;
-    const config = { ...this.#config, chat_template: source };
-    this.#chatTemplate = ChatTemplate.fromConfig(config, where);
+    const config = { ...this.#config, chat_template: template };
+    this.#config = config;
+    this.#chatTemplate = undefined;
+    this.#templateFrom = where;
     this.#files = () => ({ ...files(), "tokenizer_config.json": config });
   }
 
@@ -172,6 +199,11 @@ export class Tokenizer {
     await writeFileAtomic(`${folder}/tokenizer.json`, JSON.stringify(tokenizer));
     await writeFileAtomic(`${folder}/tokenizer_config.json`, `${JSON.stringify(config, null, 2)}\n`);
   }
+}
+
+/** A template has a file of its own, or stands in the config. */
+async function readChatTemplate(folder: string, config: JsonObject): Promise<unknown> {
+  return (await readTextFileIfPresent(`${folder}/chat_template.jinja`)) ?? config.chat_template;
 }
 
 /** Text from ids that come one by one: what is given out is never taken back, and never half a character. */

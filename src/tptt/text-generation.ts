@@ -94,7 +94,7 @@ const writeByDiffusion: Writer = async function* (model, prompt, options) {
 };
 
 /** A model that writes in order gives the last new token out and never reads it. */
-const lastUnread = 1;
+export const lastUnread = 1;
 
 /** How many tokens may follow a prompt, of which `unread` need no position. */
 function countNewTokens(

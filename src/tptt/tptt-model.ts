@@ -11,6 +11,8 @@ import { Random } from "../random.js";
 import { type RetieOptions, retieHead } from "./compat/retie.js";
 import type { TpttConfig } from "./config/config.js";
 import { loadTpttSafetensors } from "./files/adapter-file.js";
+import { readDecoderFile, writeDecoderFile } from "./files/decoder-file.js";
+import { type Fingerprint, fingerprintOf, requireSameModel } from "./files/fingerprint.js";
 import { writeMerged } from "./files/merge.js";
 import { type FromPretrainedOptions, openTitan, type TpttModelParts } from "./files/open-titan.js";
 import { writePeftAdapter } from "./files/peft-adapter.js";
@@ -264,6 +266,47 @@ export class TpttModel {
    */
   decoder(batch = 1): Decoder {
     return this.#runner.decoder(batch, this.#state());
+  }
+
+  /**
+   * Writes what a decoder of this model remembers, LCache and keys and values, into a safetensors file.
+   *
+   * @param metadata what is to be kept beside it: text by name.
+   */
+  async saveDecoder(
+    path: string,
+    decoder: Decoder,
+    metadata: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const fingerprint = await this.#fingerprint(decoder);
+    await writeDecoderFile(
+      path,
+      { seen: decoder.seen, state: await decoder.stateDict(), metadata },
+      fingerprint,
+    );
+  }
+
+  /**
+   * A decoder that goes on where the one in the file stopped, in this process or another, with the same logits.
+   *
+   * @throws InputError when the file is damaged, or was written by another model, with other weights or at another mu:
+   * which of them, and what to do.
+   */
+  async loadDecoder(
+    path: string,
+  ): Promise<{ readonly decoder: Decoder; readonly metadata: Readonly<Record<string, string>> }> {
+    const expected = await this.#fingerprint(this.decoder());
+    const { seen, state, metadata } = await readDecoderFile(path, (found) =>
+      requireSameModel(found, expected, path),
+    );
+    const decoder = this.decoder(seen.length);
+    decoder.loadStateDict(state, seen, path);
+    return { decoder, metadata };
+  }
+
+  #fingerprint({ settings }: Decoder): Promise<Fingerprint> {
+    const { config, baseConfig } = this;
+    return fingerprintOf({ config, baseConfig, frozen: this.#parts.frozen, settings });
   }
 
   /** Continues a prompt, piece by piece. @throws InputError for an impossible option. */

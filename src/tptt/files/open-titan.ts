@@ -106,10 +106,10 @@ export async function openTitan(
       `is missing, but ${adapterFile} holds low-rank updates; put the config back that they were trained with`,
     );
   }
-  return {
-    parts: await openBase(config, quantize, config.loraConfig ? undefined : names.parameters),
-    trained,
-  };
+  const parts = await openBase(config, quantize, config.loraConfig ? undefined : names.parameters);
+  // The base model's tokenizer is the same; the template may be one that the titan was trained with.
+  await parts.tokenizer?.useChatTemplateOf(path);
+  return { parts, trained };
 }
 
 /** A memory that was left out comes back when its operator is named. */

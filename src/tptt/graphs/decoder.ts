@@ -1,6 +1,7 @@
 import { keepsResults, type Params, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { LCache, type LinearState } from "../memory/lcache.js";
+import { copyState, type Remembered, restoreState } from "./decoder-state.js";
 import { compileDecoding, type DecodingShape, pastTypes } from "./decoding-graph.js";
 import type { GraphCache } from "./graph-cache.js";
 import { Rings, ringCapacity } from "./key-value-rings.js";
@@ -31,15 +32,16 @@ export interface DecoderSettings {
  */
 export class Decoder {
   readonly #parts: TitanParts;
-  readonly #settings: DecoderSettings;
+  /** @internal What it follows: those of the model when it began. */
+  readonly settings: DecoderSettings;
   readonly #graphs: GraphCache;
   readonly #seen: number[];
   #rings: Rings;
-  readonly #memories: LCache<Tensor>;
+  #memories: LCache<Tensor>;
 
   constructor(parts: TitanParts, batch: number, settings: DecoderSettings, graphs: GraphCache) {
     this.#parts = parts;
-    this.#settings = settings;
+    this.settings = settings;
     this.#graphs = graphs;
     this.#seen = Array<number>(batch).fill(0);
     this.#rings = new Rings(parts, batch, settings.mode, ringCapacity(0));
@@ -54,6 +56,45 @@ export class Decoder {
   /** The memories as they are now, by layer; on a WebGPU device they have no data to read. */
   get linearCache(): LCache<Tensor> {
     return this.#memories;
+  }
+
+  /**
+   * What it remembers, copied into host memory: the memories as `linear_cache.{layer}.{part}`, the keys and values that
+   * softmax attention can look back on as `past_key_values.{layer}.key` and `.value`, [B, Hkv, tokens, D]. With
+   * {@link Decoder.seen} it is all that a continuation needs.
+   */
+  stateDict(): Promise<Map<string, Tensor>> {
+    return copyState(this.#parts, this.#remembered(this.#seen), this.#rings, this.#memories, this.#graphs);
+  }
+
+  /**
+   * Takes over what another decoder of the same model and settings remembered, in place of what this one did: the
+   * tokens that follow get the same logits.
+   *
+   * @param state what {@link Decoder.stateDict} gave. @param seen how many tokens each row had read. @param where what
+   * error messages call the place that they come from.
+   * @throws InputError naming the tensor that is missing, unknown, or of another type or shape.
+   */
+  loadStateDict(state: ReadonlyMap<string, Tensor>, seen: readonly number[], where = "state"): void {
+    if (seen.length !== this.#seen.length)
+      throw new InputError(`${where}: seen`, `has ${seen.length} rows, the decoder has ${this.#seen.length}`);
+    const { rings, memories } = restoreState(this.#parts, this.#remembered(seen), state, where);
+    this.dispose();
+    this.#rings = rings;
+    this.#memories = memories;
+    for (const [row, count] of seen.entries()) this.#seen[row] = count;
+  }
+
+  #remembered(seen: readonly number[]): Remembered {
+    return { mode: this.settings.mode, seen };
+  }
+
+  /** Lets go of what is remembered, on a device too; nothing can be read after that. */
+  dispose(): void {
+    const rings = Object.values(this.#rings.inputs().keyValues);
+    const memories = [...this.#memories.entries()].map(([, state]) => state);
+    for (const tensors of [...rings, ...memories])
+      for (const tensor of Object.values(tensors) as Tensor[]) tensor.dispose();
   }
 
   /** Bytes of what is remembered. */
@@ -72,14 +113,14 @@ export class Decoder {
    */
   async read(rows: readonly (readonly number[])[]): Promise<(Float32Array | undefined)[]> {
     const longest = Math.max(...rows.map((row, i) => this.#seen[i]! + row.length));
-    const limit = longestSequence(this.#parts, this.#settings.mode);
+    const limit = longestSequence(this.#parts, this.settings.mode);
     if (longest > limit) {
       throw new InputError(
         "length",
         `is ${longest} tokens, the model knows positions up to ${limit}; shorten the prompt or max_new_tokens`,
       );
     }
-    const { wholeCalls } = this.#settings;
+    const { wholeCalls } = this.settings;
     const count = Math.max(...rows.map((row) => row.length));
     const shorter = rows.find((row) => row.length < count);
     if (wholeCalls && shorter) {
@@ -114,7 +155,7 @@ export class Decoder {
   /** @returns the logits after each row's last token, none where the graph has no head. */
   async #readBlock(rows: readonly (readonly number[])[], length: number): Promise<readonly Float32Array[]> {
     const batch = rows.length;
-    const { mode, magWeights, params } = this.#settings;
+    const { mode, magWeights, params } = this.settings;
     const shape = this.#shape(length);
     const graph = await this.#graphs.get("decoding", shape, () => compileDecoding(this.#parts, shape));
     const inputIds = Tensor.zeros("int64", [batch, length]);
@@ -152,7 +193,7 @@ export class Decoder {
   }
 
   #shape(length: number): DecodingShape {
-    const { mode, wholeCalls } = this.#settings;
+    const { mode, wholeCalls } = this.settings;
     const head = wholeCalls || length === 1;
     return { batch: this.#seen.length, length, mode, slots: this.#rings.slots, head };
   }

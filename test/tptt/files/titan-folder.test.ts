@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { TpttConfig } from "../../../src/tptt/config/config.js";
 import type { FromPretrainedOptions } from "../../../src/tptt/files/open-titan.js";
 import { TpttModel } from "../../../src/tptt/tptt-model.js";
+import { openWorkspace } from "../../cli/workspace.js";
 import { fixtureFolder, openFixture, temporaryFolder } from "../../models/fixture.js";
 import { openTitan, randomIds, randomizeParams, rows } from "../titan.js";
 
@@ -41,6 +42,27 @@ describe("saved and loaded", () => {
     expect(await readFile(join(second, "adapter_model.safetensors"))).toEqual(
       await readFile(join(first, "adapter_model.safetensors")),
     );
+  });
+
+  test("the chat template is the titan's own, which may be another than the base model's", async () => {
+    const { model: base, write } = await openWorkspace();
+    await write("base/chat_template.jinja", "base {{ messages | length }}");
+    const render = (model: TpttModel) => model.requireTokenizer().chatTemplate?.render([]);
+    const model = await open(base, options);
+    const [first, second] = [await temporaryFolder(), await temporaryFolder()];
+    await model.savePretrained(first);
+    expect(render(await open(first))).toBe("base 0");
+    model.requireTokenizer().useChatTemplate("own {{ bos_token }}", "option");
+    await model.savePretrained(first);
+    const again = await open(first);
+    expect(render(again)).toBe("own <s>");
+    await again.savePretrained(second);
+    expect(render(await open(second))).toBe("own <s>");
+    expect(render(await open(base))).toBe("base 0");
+
+    await writeFile(join(first, "chat_template.jinja"), "{% for %}");
+    const broken = await open(first);
+    expect(() => render(broken)).toThrow(`${first}: chat_template: is not a template that can be used`);
   });
 
   test("the config has PEFT's fields with the names of the layers; there is no config of an adapter", async () => {
