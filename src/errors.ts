@@ -15,6 +15,17 @@ export class InputError extends Error {
   }
 }
 
+/** Whether an error says that a disk is full, or one's share of it. */
+export const isDiskFull = (error: unknown): boolean =>
+  ["ENOSPC", "EDQUOT"].includes(String(errorCode(error))) ||
+  (error instanceof InputError && isDiskFull(error.cause));
+
+/** What went wrong with writing to a path: an {@link InputError} when the disk is full. */
+export const writeError = (path: string, error: unknown): unknown =>
+  isDiskFull(error)
+    ? new InputError(path, "cannot be written: its disk is full; free some space", { cause: error })
+    : error;
+
 /** The code of an error of the operating system (`ENOENT`, ..), or of Node; undefined when it has none. */
 export const errorCode = (error: unknown): unknown =>
   error instanceof Error && "code" in error ? error.code : undefined;

@@ -101,6 +101,7 @@ export {
 } from "./generate/diffusion.js";
 export { createTokenSampler, type SamplingOptions, type TokenSampler } from "./generate/sampling.js";
 export { ChatTemplate } from "./io/chat-template.js";
+export { FileLock, type LockHolder, type LockWait } from "./io/file-lock.js";
 export type { GgufValue } from "./io/gguf-cursor.js";
 export type { TokenizerFiles } from "./io/gguf-tokenizer.js";
 export type { JsonObject } from "./io/json-file.js";

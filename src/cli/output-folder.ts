@@ -12,8 +12,12 @@ export async function namesIn(folder: string): Promise<string[]> {
   return found.sort();
 }
 
-/** @throws InputError when a folder holds something that would be written over. */
-export async function requireEmpty(folder: string, advice: string): Promise<void> {
-  const [name] = await namesIn(folder);
+/** @param but names that may be there. @throws InputError when a folder holds something that would be written over. */
+export async function requireEmpty(
+  folder: string,
+  advice: string,
+  but: readonly string[] = [],
+): Promise<void> {
+  const name = (await namesIn(folder)).find((name) => !but.includes(name));
   if (name !== undefined) throw new InputError(folder, `is not empty (${name}); ${advice}`);
 }

@@ -11,13 +11,16 @@ export class TrainingReport implements TrainingObserver {
   hasStarted = false;
   /** Held-out losses: the first is that before training, unless the run was resumed. */
   readonly evalLosses: { readonly step: number; readonly loss: number }[] = [];
+  readonly onStart: () => Promise<void>;
   #last: Logs = {};
   readonly #model: TpttModel;
   readonly #reporter: Reporter;
 
-  constructor(model: TpttModel, reporter: Reporter) {
+  /** @param onStart called when all is found sound, before anything is written. */
+  constructor(model: TpttModel, reporter: Reporter, onStart: () => Promise<void>) {
     this.#model = model;
     this.#reporter = reporter;
+    this.onStart = onStart;
   }
 
   onStep(step: number, total: number, logs: Logs): void {

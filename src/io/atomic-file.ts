@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { errorCode } from "../errors.js";
+import { errorCode, writeError } from "../errors.js";
 import { exists } from "./path-kind.js";
 
 /** What a file can be made of: a text, bytes, or pieces that arrive one after the other. */
@@ -12,6 +12,8 @@ export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIter
  * temporary file in the same folder, are forced to disk, and take the name by a rename.
  *
  * If anything fails, the temporary file is removed and the old file is as it was.
+ *
+ * @throws InputError when the disk is full.
  */
 export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
   const target = resolve(path);
@@ -27,7 +29,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    throw writeError(target, error);
   }
   await syncFolder(dirname(target));
 }
@@ -39,6 +41,8 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
  * folders, so a crash between the two renames leaves `path` missing for that instant, with the old folder whole under
  * `.<name>.old.tmp` and the new one whole under `.<name>.<random>.tmp`: the next call puts the old one back before it starts
  * ({@link recoverFolder}), so one of the two always survives. Any error before that leaves the old folder as it was.
+ *
+ * @throws InputError when the disk is full.
  */
 export async function writeFolderAtomic(
   path: string,
@@ -64,7 +68,7 @@ export async function writeFolderAtomic(
     }
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
-    throw error;
+    throw writeError(target, error);
   }
   await syncFolder(parent);
   await rm(old, { recursive: true, force: true });
@@ -80,6 +84,27 @@ export async function recoverFolder(path: string): Promise<void> {
   if (!(await exists(old))) return;
   if (await exists(target)) await rm(old, { recursive: true, force: true });
   else await rename(old, target);
+}
+
+/** Removes a folder so that it is never there in part: it loses its name first. */
+export async function removeFolder(path: string): Promise<void> {
+  const target = resolve(path);
+  const temporary = temporaryName(target);
+  await rename(target, temporary);
+  await rm(temporary, { recursive: true, force: true });
+}
+
+/**
+ * Removes what killed processes left in a folder: files and folders that were being written or removed by the functions
+ * here. What was set aside comes back ({@link recoverFolder}). Nobody else may be writing in the folder.
+ */
+export async function clearLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const [, original, mark] = /^\.(.+)\.(old|[0-9a-f]{12})\.tmp$/.exec(name) ?? [];
+    if (original === undefined) continue;
+    if (mark === "old") await recoverFolder(join(folder, original));
+    else await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 async function writeContent(handle: FileHandle, content: FileContent): Promise<void> {

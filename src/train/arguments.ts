@@ -30,6 +30,9 @@ export const trainingOptions = {
     .optional()
     .describe("steps between two evaluations; without it, before and after training"),
   save_steps: count.optional().describe("steps between two checkpoints; without it, only when interrupted"),
+  save_total_limit: count
+    .optional()
+    .describe("checkpoints that are kept, the best one among them; without it, all"),
   report_to: z
     .enum(["none", "tensorboard"])
     .default("none")
@@ -71,6 +74,8 @@ export interface TrainingArguments {
   readonly evalSteps: number | undefined;
   /** Steps between two checkpoints; undefined: only when interrupted or asked. */
   readonly saveSteps: number | undefined;
+  /** Checkpoints that are kept: the newest, and the best one; undefined: all. */
+  readonly saveTotalLimit: number | undefined;
   /** Where metrics go beside metrics.jsonl. */
   readonly reportTo: "none" | "tensorboard";
   /** The folder of TensorBoard event files; undefined: `runs` in the output folder. */
@@ -97,6 +102,7 @@ export function trainingArguments(fields: TrainingFields, where = "training"): T
     loggingSteps: f.logging_steps,
     evalSteps: f.eval_steps,
     saveSteps: f.save_steps,
+    saveTotalLimit: f.save_total_limit,
     reportTo: f.report_to,
     loggingDir: f.logging_dir,
     seed: f.seed,

@@ -1,11 +1,12 @@
-import { readdir } from "node:fs/promises";
+import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { SamplerPosition } from "../data/sampler.js";
 import type { Tensor } from "../engine/index.js";
-import { InputError } from "../errors.js";
-import { recoverFolder, writeFileAtomic, writeFolderAtomic } from "../io/atomic-file.js";
+import { errorCode, InputError } from "../errors.js";
+import { recoverFolder, removeFolder, writeFileAtomic, writeFolderAtomic } from "../io/atomic-file.js";
 import { readJsonFile } from "../io/json-file.js";
+import { checkManifest, writeManifest } from "../io/manifest.js";
 import { writeSafetensors } from "../io/safetensors.js";
 import { parseWith } from "../io/validate.js";
 import { openSafetensors } from "../io/weight-source.js";
@@ -41,6 +42,10 @@ export interface RunCheckpoint {
 
 const stateFile = "trainer_state.json";
 const optimizerFile = "optimizer.safetensors";
+/** For people, who may change it: no part of what is checked. */
+const cardFile = "README.md";
+
+const checkpointName = (step: number) => `checkpoint-${step}`;
 
 const stateSchema = z
   .object({
@@ -72,21 +77,24 @@ const toJson = ({ globalStep, best, data, tokens, identity }: RunState): z.input
 });
 
 /**
- * Writes a checkpoint `checkpoint-<step>`: a titan that can be used as it is, and the state of the run.
+ * Writes a checkpoint `checkpoint-<step>`: a titan that can be used as it is, the state of the run, and the hashes of all
+ * of it. The folder appears whole or not at all.
  *
  * @returns its folder.
+ * @throws InputError when the disk is full; what was there before is as it was.
  */
 export async function writeCheckpoint(
   outputDir: string,
   model: TpttModel,
   { run, optimizer }: RunCheckpoint,
 ): Promise<string> {
-  const folder = join(outputDir, `checkpoint-${run.globalStep}`);
+  const folder = join(outputDir, checkpointName(run.globalStep));
   await writeFolderAtomic(folder, async (temporary) => {
     await model.savePretrained(temporary);
     const moments = new Map(Object.entries({ mean: optimizer.mean, square: optimizer.square }));
     await writeSafetensors(join(temporary, optimizerFile), moments);
     await writeFileAtomic(join(temporary, stateFile), `${JSON.stringify(toJson(run), null, 2)}\n`);
+    await writeManifest(temporary, [cardFile]);
   });
   return folder;
 }
@@ -94,8 +102,8 @@ export async function writeCheckpoint(
 /**
  * Reads a checkpoint; sets the model's weights when all of it is sound.
  *
- * @throws InputError naming the file and field that is missing or wrong, and when it is another run's: the seed, the
- * batch size or the data set differ.
+ * @throws InputError naming the file that is not what was written, or the field that is wrong, and when it is another
+ * run's: the seed, the batch size or the data set differ.
  */
 export async function readCheckpoint(
   folder: string,
@@ -103,6 +111,7 @@ export async function readCheckpoint(
   identity: RunIdentity,
 ): Promise<RunCheckpoint> {
   await recoverFolder(folder);
+  await checkManifest(folder);
   const where = join(folder, stateFile);
   const run = parseWith(stateSchema, await readJsonFile(where), where);
   checkIdentity(run.identity, identity);
@@ -139,17 +148,66 @@ async function readMoments(path: string, model: TpttModel): Promise<{ mean: Tens
   }
 }
 
-/** The folder of the latest checkpoint of a run; undefined when there is none. */
-export async function latestCheckpoint(outputDir: string): Promise<string | undefined> {
-  const names = await readdir(outputDir).catch((): string[] => []);
-  // A crash may have left a checkpoint set aside, under a name that begins with a dot.
-  const steps = names
-    .map((name) => Number(/^\.?checkpoint-(\d+)/.exec(name)?.[1]))
-    .filter((step) => !Number.isNaN(step));
-  for (const step of [...new Set(steps)].toSorted((a, b) => b - a)) {
-    await recoverFolder(join(outputDir, `checkpoint-${step}`));
-    if ((await readdir(outputDir)).includes(`checkpoint-${step}`))
-      return join(outputDir, `checkpoint-${step}`);
+/**
+ * The folder of a run's latest checkpoint that is as it was written.
+ *
+ * @param onTorn told of each later one that is not, and why.
+ * @returns undefined when there is none.
+ */
+export async function latestCheckpoint(
+  outputDir: string,
+  onTorn?: (folder: string, problem: string) => void,
+): Promise<string | undefined> {
+  for (const step of (await stepsIn(outputDir)).toReversed()) {
+    const folder = join(outputDir, checkpointName(step));
+    await recoverFolder(folder);
+    try {
+      await checkManifest(folder);
+      return folder;
+    } catch (error) {
+      // EIO: the disk cannot give back what was written.
+      if (!(error instanceof InputError) && errorCode(error) !== "EIO") throw error;
+      onTorn?.(folder, error instanceof Error ? error.message : String(error));
+    }
   }
   return undefined;
+}
+
+/** Gives a torn checkpoint a name that is no checkpoint's, in place of any that has it: `checkpoint-<step>.torn`. */
+export async function setTornAside(folder: string): Promise<string> {
+  const aside = `${folder}.torn`;
+  await rm(aside, { recursive: true, force: true });
+  await rename(folder, aside);
+  return aside;
+}
+
+/**
+ * Removes the oldest checkpoints beyond a number. The newest and the best always stay; those of later steps, which
+ * another run has written, are not touched.
+ *
+ * @param limit how many stay. @param newest the step of the newest. @param best the step of the best.
+ */
+export async function rotateCheckpoints(
+  outputDir: string,
+  limit: number,
+  { newest, best }: { readonly newest: number; readonly best: number | undefined },
+): Promise<void> {
+  const steps = (await stepsIn(outputDir)).filter((step) => step <= newest);
+  let excess = steps.length - limit;
+  for (const step of steps) {
+    if (excess <= 0) return;
+    if (step === newest || step === best) continue;
+    await removeFolder(join(outputDir, checkpointName(step)));
+    excess--;
+  }
+}
+
+/** The steps of the checkpoints in a folder, in order; also of one that a crash has set aside, under a name that begins with a dot. */
+async function stepsIn(outputDir: string): Promise<number[]> {
+  const names = await readdir(outputDir).catch((): string[] => []);
+  const steps = names.flatMap((name) => {
+    const [, step] = /^(?:checkpoint-(\d+)|\.checkpoint-(\d+)\.old\.tmp)$/.exec(name)?.filter(Boolean) ?? [];
+    return step === undefined ? [] : [Number(step)];
+  });
+  return [...new Set(steps)].toSorted((a, b) => a - b);
 }

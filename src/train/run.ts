@@ -6,14 +6,22 @@ import { InputError } from "../errors.js";
 import { evaluateLoss } from "../evaluate/loss.js";
 import type { LossSummary } from "../evaluate/metrics.js";
 import { requireCausal } from "../evaluate/require-causal.js";
+import type { FileLock } from "../io/file-lock.js";
 import type { Metrics } from "../io/metrics.js";
 import { effectiveMagWeight } from "../tptt/effective-mag-weight.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import type { TrainingArguments } from "./arguments.js";
 import type { Logs, TrainerCallback, TrainerControl, TrainerEvent, TrainerState } from "./callback.js";
-import { type RunIdentity, type RunState, readCheckpoint, writeCheckpoint } from "./checkpoint-folder.js";
+import {
+  type RunIdentity,
+  type RunState,
+  readCheckpoint,
+  rotateCheckpoints,
+  writeCheckpoint,
+} from "./checkpoint-folder.js";
 import { Learner } from "./learner.js";
 import { type MetricsSink, openMetricsSinks } from "./metrics-sink.js";
+import { lockRun } from "./run-lock.js";
 import { getScheduler } from "./schedule.js";
 
 /** What a trainer is given. */
@@ -22,6 +30,8 @@ export interface TrainerOptions {
   readonly args: TrainingArguments;
   /** Where metrics.jsonl and checkpoints go; nothing is written without it. */
   readonly outputDir?: string;
+  /** The lock of `outputDir`, of one who holds it already and keeps it; without it, the trainer takes it while it runs. */
+  readonly outputLock?: FileLock;
   readonly trainDataset: Dataset | readonly Example[];
   readonly evalDataset?: Dataset | readonly Example[];
   readonly callbacks?: readonly TrainerCallback[];
@@ -33,6 +43,8 @@ export interface TrainerOptions {
 
 /** What a run tells while it runs. */
 export interface TrainingObserver {
+  /** When all that was given is found sound, before anything is written or trained. */
+  onStart?(): Promise<void>;
   /** After a step, the last of `total` or an earlier one; with its numbers. */
   onStep?(step: number, total: number, logs: Logs): void;
   /** After an evaluation. */
@@ -64,6 +76,8 @@ interface RunParts {
   readonly maxSteps: number;
   /** Where metrics go; nowhere when nothing is written. */
   readonly sinks: readonly MetricsSink[];
+  /** The lock of the output folder, if it is the run's own. */
+  readonly lock: FileLock | undefined;
   readonly resumed: RunState | undefined;
 }
 
@@ -75,6 +89,7 @@ export class Run {
   readonly #learner: Learner;
   readonly #sampler: LengthGroupedSampler;
   readonly #sinks: readonly MetricsSink[];
+  readonly #lock: FileLock | undefined;
   readonly #learningRate: (step: number) => number;
   readonly #state: { -readonly [Key in keyof TrainerState]: TrainerState[Key] };
   readonly #control: TrainerControl = { shouldSave: false, shouldEvaluate: false, shouldStop: false };
@@ -83,21 +98,35 @@ export class Run {
   readonly #session = { tokens: 0, seconds: 0 };
   #checkpoint: { readonly step: number; readonly folder: string } | undefined;
 
-  private constructor({ options, dataset, identity, learner, sampler, maxSteps, sinks, resumed }: RunParts) {
+  private constructor({
+    options,
+    dataset,
+    identity,
+    learner,
+    sampler,
+    maxSteps,
+    lock,
+    sinks,
+    resumed,
+  }: RunParts) {
     this.#options = options;
     this.#dataset = dataset;
     this.#identity = identity;
     this.#learner = learner;
     this.#sampler = sampler;
     this.#sinks = sinks;
+    this.#lock = lock;
     this.#learningRate = getScheduler(options.args.lrSchedulerType, { ...options.args, maxSteps });
     this.#state = { globalStep: resumed?.globalStep ?? 0, maxSteps, best: resumed?.best };
     this.#tokens = resumed?.tokens ?? 0;
   }
 
-  /** @throws InputError when there is nothing to train (on), tokens see what they predict, or the checkpoint to resume from is another run's. */
+  /**
+   * @throws InputError when there is nothing to train (on), tokens see what they predict, the checkpoint to resume from is
+   * torn or another run's, or another run is writing in the folder.
+   */
   static async start(options: TrainerOptions): Promise<Run> {
-    const { model, args, outputDir, resumeFrom } = options;
+    const { model, args, outputDir, outputLock, resumeFrom } = options;
     const dataset = toDataset(options.trainDataset);
     requireCausal(model);
     if (dataset.length === 0) throw new InputError("dataset", "is empty, expected at least one example");
@@ -114,11 +143,15 @@ export class Run {
     const stepsPerEpoch = Math.max(1, Math.floor(sampler.batchesPerEpoch / args.gradientAccumulationSteps));
     const maxSteps = args.maxSteps ?? Math.ceil(args.epochs * stepsPerEpoch);
     const learner = await Learner.create(model, args, before?.optimizer);
+    let lock: FileLock | undefined;
     try {
+      await options.observer?.onStart?.();
+      lock = outputDir === undefined || outputLock ? undefined : (await lockRun(outputDir)).lock;
       const sinks =
         outputDir === undefined ? [] : await openMetricsSinks(outputDir, args, resumed?.globalStep);
-      return new Run({ options, dataset, identity, learner, sampler, maxSteps, sinks, resumed });
+      return new Run({ options, dataset, identity, learner, sampler, maxSteps, lock, sinks, resumed });
     } catch (error) {
+      lock?.release();
       await learner.release();
       throw error;
     }
@@ -156,6 +189,7 @@ export class Run {
 
   async close(): Promise<void> {
     for (const sink of this.#sinks) await sink.close();
+    this.#lock?.release();
     await this.#learner.release();
   }
 
@@ -217,7 +251,7 @@ export class Run {
   }
 
   async #save(): Promise<void> {
-    const { model, outputDir, observer } = this.#options;
+    const { model, args, outputDir, observer } = this.#options;
     if (outputDir === undefined) return;
     const { globalStep, best } = this.#state;
     const run = {
@@ -230,5 +264,8 @@ export class Run {
     const folder = await writeCheckpoint(outputDir, model, { run, optimizer: this.#learner.optimizerState });
     this.#checkpoint = { step: globalStep, folder };
     observer?.onSaved?.(globalStep, folder);
+    if (args.saveTotalLimit !== undefined) {
+      await rotateCheckpoints(outputDir, args.saveTotalLimit, { newest: globalStep, best: best?.step });
+    }
   }
 }

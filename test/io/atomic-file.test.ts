@@ -2,7 +2,13 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { recoverFolder, writeFileAtomic, writeFolderAtomic } from "../../src/io/atomic-file.js";
+import {
+  clearLeftovers,
+  recoverFolder,
+  removeFolder,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from "../../src/io/atomic-file.js";
 
 let root: string;
 beforeEach(async () => {
@@ -78,4 +84,19 @@ describe("a folder", () => {
     await recoverFolder(path);
     expect(await readdir(root)).toEqual(["model"]);
   });
+});
+
+test("what killed processes left is cleared away, and nothing else", async () => {
+  const folder = join(root, "model");
+  await writeFolderAtomic(folder, (path) => writeFile(join(path, "a"), "one"));
+  await rename(folder, join(root, ".model.old.tmp"));
+  await mkdir(join(root, ".model.0123456789ab.tmp"));
+  for (const name of [".a.0123456789ab.tmp", ".a.tmp", "a.0123456789ab.tmp"]) {
+    await writeFile(join(root, name), "");
+  }
+  await clearLeftovers(root);
+  expect((await readdir(root)).sort()).toEqual([".a.tmp", "a.0123456789ab.tmp", "model"]);
+  expect(await text("model", "a")).toBe("one");
+  await removeFolder(folder);
+  expect((await readdir(root)).sort()).toEqual([".a.tmp", "a.0123456789ab.tmp"]);
 });

@@ -1,51 +1,14 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { Example } from "../../src/data/tokenize.js";
 import { evaluateLoss } from "../../src/evaluate/loss.js";
-import { Random } from "../../src/random.js";
-import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
-import type { TpttModel } from "../../src/tptt/tptt-model.js";
-import { type TrainingFields, trainingArguments } from "../../src/train/arguments.js";
+import { writeManifest } from "../../src/io/manifest.js";
+import type { TrainingFields } from "../../src/train/arguments.js";
 import { latestCheckpoint } from "../../src/train/checkpoint-folder.js";
-import { LiZACallback } from "../../src/train/liza-callback.js";
-import { SaveBestModelCallback } from "../../src/train/save-best-model-callback.js";
-import { Trainer, type TrainerOptions } from "../../src/train/trainer.js";
+import type { Trainer } from "../../src/train/trainer.js";
 import { temporaryFolder } from "../models/fixture.js";
 import { openTitan } from "../tptt/titan.js";
-
-/** Sequences that count up in steps of 3 from any start, of different lengths. */
-function counting(count: number, seed = 0): Example[] {
-  const random = Random.for(seed, "counting");
-  return Array.from({ length: count }, () => {
-    const start = random.below(96);
-    const inputIds = Array.from({ length: 4 + random.below(20) }, (_, t) => (start + 3 * t) % 96);
-    return { inputIds, labels: inputIds };
-  });
-}
-
-const fields: TrainingFields = {
-  max_steps: 6,
-  batch_size: 2,
-  max_length: 24,
-  learning_rate: 0.01,
-  weight_decay: 0.01,
-};
-const titan = (options: FromPretrainedOptions = {}) =>
-  openTitan("llama-mha", { operatorMode: "delta_rule", loraConfig: { r: 4 }, ...options });
-
-interface Setup extends Partial<Omit<TrainerOptions, "model" | "args">> {
-  readonly fields?: TrainingFields;
-}
-
-const trainer = (model: TpttModel, { fields: more, ...options }: Setup = {}) =>
-  new Trainer({
-    model,
-    args: trainingArguments({ ...fields, ...more }),
-    trainDataset: counting(12),
-    callbacks: [new LiZACallback(model, { transitionStep: 4 }), new SaveBestModelCallback()],
-    ...options,
-  });
+import { counting, fields, metricsOf, type Setup, titan, trainer, weightsOf } from "./setup.js";
 
 test("a model whose tokens see what they are to predict is refused", async () => {
   const model = await openTitan("dream", { loraConfig: { r: 2 } });
@@ -53,18 +16,6 @@ test("a model whose tokens see what they are to predict is refused", async () =>
     "is Dream, whose tokens see the one",
   );
 });
-
-const weightsOf = (model: TpttModel) => Object.entries(model.params).map(([name, { f32 }]) => [name, f32]);
-
-/** The lines of metrics.jsonl without what depends on the clock. */
-async function metricsOf(folder: string): Promise<Record<string, unknown>[]> {
-  const lines = (await readFile(join(folder, "metrics.jsonl"), "utf8")).trimEnd().split("\n");
-  return lines.map((line) => {
-    const { tokens_per_second, ...rest } = JSON.parse(line);
-    if (rest.eval_loss === undefined) expect(tokens_per_second).toBeGreaterThan(0);
-    return rest;
-  });
-}
 
 test.each([
   ["linear", { operatorMode: "delta_rule" }],
@@ -312,12 +263,14 @@ describe("resuming", () => {
     };
     await expect(resume({}, cut("optimizer.safetensors"))).rejects.toThrow("optimizer.safetensors");
     await expect(resume({}, cut("trainer_state.json"))).rejects.toThrow(
-      "trainer_state.json: is not valid JSON",
+      /checkpoint-2.trainer_state.json: has \d+ bytes, manifest.json says \d+; it is torn/,
     );
+    // Whoever changes a field, and its hash too, is told of the field.
     await expect(
       resume({}, async (folder) => {
         const path = join(folder, "trainer_state.json");
         await writeFile(path, (await readFile(path, "utf8")).replace('"batch": 2', '"batch": -2'));
+        await writeManifest(folder);
       }),
     ).rejects.toThrow("trainer_state.json: data.batch: is -2");
   });

@@ -9,7 +9,7 @@ import { TpttModel } from "../../tptt/tptt-model.js";
 import { trainingArguments, trainingOptions } from "../../train/arguments.js";
 import { LiZACallback, lizaModes } from "../../train/liza-callback.js";
 import { Trainer } from "../../train/trainer.js";
-import { defineCommand, interrupted } from "../command.js";
+import { type CliIo, defineCommand, interrupted } from "../command.js";
 import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
 import { readConfigFile } from "../config-file.js";
 import { dataOptions, examplesOf, openBeside, openRecords, remarksOf } from "../data-options.js";
@@ -58,82 +58,92 @@ export const train = defineCommand({
     const given = await withOptionsOfRun(onCommandLine);
     const values = complete(options, given);
     const folder = await RunFolder.open(values.output, values.resume);
-    const card = values.card_template === undefined ? null : await locateTemplate(values.card_template);
-    const titan = toTpttOptions(given, await readSavedConfig(values.model));
-    refuseIdle(given, "report_to none", values.report_to === "none", ["logging_dir"]);
-    refuseIdle(given, "disable_linear_attn", values.disable_linear_attn, Object.keys(lizaOptions));
-    const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
-    const records = await openRecords(values.dataset, values, reporter);
-    const { seed, quantize, device } = values;
-    const model = await openBeside(
-      records,
-      TpttModel.fromPretrained(values.model, { ...titan, seed, quantize, device }),
-    );
-    try {
-      const longest = model.base.config.maxPositionEmbeddings;
-      const max_length = maxLengthFor(longest, given.max_length, values.max_length);
-      const examples = await examplesOf(records, model.requireTokenizer(), values, max_length, reporter);
-      const data = await trainingData(examples, { ...values, max_length }, reporter);
-      reporter.event("data", {
-        examples: data.trainDataset.length,
-        eval_examples: data.evalDataset.length,
-        ...(records.malformed > 0 ? { malformed: records.malformed } : {}),
-        trainable_parameters: model.trainable.reduce((sum, { size }) => sum + size, 0),
-      });
-      const report = new TrainingReport(model, reporter);
-      const trainer = new Trainer({
-        model,
-        args: trainingArguments({ ...values, max_length }),
-        ...data,
-        outputDir: folder.path,
-        resumeFrom: folder.checkpoint,
-        callbacks: lizaCallbacks(model, values, given),
-        observer: report,
-      });
-
-      await folder.begin(optionsOfRun(given));
-      const release = io.onInterrupt(() => {
-        trainer.stop();
-        reporter.note("interrupted: a checkpoint follows this step; interrupt again to stop at once");
-      });
-      const result = await trainer
-        .train()
-        .catch(async (error: unknown) => {
-          if (!report.hasStarted) await folder.discard();
-          throw error;
-        })
-        .finally(release);
-      if (!result.interrupted) {
-        await model.savePretrained(folder.path);
-        const figures = {
-          ...optionsOnCard({ ...values, max_length }),
-          examples: data.trainDataset.length,
-          ...report.figures,
-          steps: result.steps,
-          tokens: result.tokens,
-        };
-        const config = await readJsonFile(join(folder.path, "config.json"));
-        await generateModelCard(folder.path, config, card, figures);
-      }
-      const resume = `npx tptt train --output ${quoted(folder.path)} --resume`;
-      if (result.interrupted) reporter.note(`to go on: ${resume}`);
-      reporter.done({
-        steps: result.steps,
-        tokens: result.tokens,
-        tokens_per_second: result.tokensPerSecond,
-        eval_losses: report.evalLosses,
-        ...(values.json ? { device: values.device } : {}),
-        output: folder.path,
-        ...(result.interrupted ? { interrupted: true, ...(values.json ? { resume } : {}) } : {}),
-      });
-      return result.interrupted ? interrupted : 0;
-    } finally {
-      reporter.close();
-      await records.close();
-      await model.dispose();
-    }
+    return trainIn(folder, given, values, io).finally(() => folder.close());
   },
 });
+
+async function trainIn(
+  folder: RunFolder,
+  given: Given<Options>,
+  values: Values<Options>,
+  io: CliIo,
+): Promise<number> {
+  const card = values.card_template === undefined ? null : await locateTemplate(values.card_template);
+  const titan = toTpttOptions(given, await readSavedConfig(values.model));
+  refuseIdle(given, "report_to none", values.report_to === "none", ["logging_dir"]);
+  refuseIdle(given, "disable_linear_attn", values.disable_linear_attn, Object.keys(lizaOptions));
+  const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
+  for (const problem of folder.torn) reporter.note(`torn checkpoint: ${problem}`);
+  const records = await openRecords(values.dataset, values, reporter);
+  const { seed, quantize, device } = values;
+  const model = await openBeside(
+    records,
+    TpttModel.fromPretrained(values.model, { ...titan, seed, quantize, device }),
+  );
+  try {
+    const longest = model.base.config.maxPositionEmbeddings;
+    const max_length = maxLengthFor(longest, given.max_length, values.max_length);
+    const examples = await examplesOf(records, model.requireTokenizer(), values, max_length, reporter);
+    const data = await trainingData(examples, { ...values, max_length }, reporter);
+    reporter.event("data", {
+      examples: data.trainDataset.length,
+      eval_examples: data.evalDataset.length,
+      ...(records.malformed > 0 ? { malformed: records.malformed } : {}),
+      trainable_parameters: model.trainable.reduce((sum, { size }) => sum + size, 0),
+    });
+    const report = new TrainingReport(model, reporter, () => folder.begin(optionsOfRun(given)));
+    const trainer = new Trainer({
+      model,
+      args: trainingArguments({ ...values, max_length }),
+      ...data,
+      outputDir: folder.path,
+      outputLock: folder.lock,
+      resumeFrom: folder.checkpoint,
+      callbacks: lizaCallbacks(model, values, given),
+      observer: report,
+    });
+
+    const release = io.onInterrupt(() => {
+      trainer.stop();
+      reporter.note("interrupted: a checkpoint follows this step; interrupt again to stop at once");
+    });
+    const result = await trainer
+      .train()
+      .catch((error: unknown) => {
+        if (!report.hasStarted) folder.discard();
+        throw error;
+      })
+      .finally(release);
+    if (!result.interrupted) {
+      await model.savePretrained(folder.path);
+      const figures = {
+        ...optionsOnCard({ ...values, max_length }),
+        examples: data.trainDataset.length,
+        ...report.figures,
+        steps: result.steps,
+        tokens: result.tokens,
+      };
+      const config = await readJsonFile(join(folder.path, "config.json"));
+      await generateModelCard(folder.path, config, card, figures);
+    }
+    const resume = `npx tptt train --output ${quoted(folder.path)} --resume`;
+    if (result.interrupted) reporter.note(`to go on: ${resume}`);
+    reporter.done({
+      steps: result.steps,
+      tokens: result.tokens,
+      tokens_per_second: result.tokensPerSecond,
+      eval_losses: report.evalLosses,
+      ...(values.json ? { device: values.device } : {}),
+      output: folder.path,
+      ...(result.interrupted ? { interrupted: true, ...(values.json ? { resume } : {}) } : {}),
+    });
+    return result.interrupted ? interrupted : 0;
+  } finally {
+    reporter.close();
+    await records.close();
+    await model.dispose();
+  }
+}
 
 /** When a run is resumed, its options stand behind those that are given now. */
 async function withOptionsOfRun(given: Given<Options>): Promise<Given<Options>> {

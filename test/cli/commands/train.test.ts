@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -120,6 +120,11 @@ test("a run over packed CSV, Parquet and text files goes on as it would have, an
   await cp(output("parts"), output("copy"), { recursive: true });
   const other = await tptt(["train", "--output", output("copy"), "--resume", "--no-packing"]);
   expect(other.code).toBe(2);
+  // What was refused changed nothing, and holds nothing.
+  expect((await readdir(output("copy"))).sort()).toEqual((await readdir(output("parts"))).sort());
+  expect(await readFile(join(output("copy"), "train.yaml"), "utf8")).toBe(
+    await readFile(join(output("parts"), "train.yaml"), "utf8"),
+  );
   expect(other.stderr).toMatch(/^tptt: dataset: is \d+ examples, \w+, the run was started with/m);
   expect(await tptt(["train", "--output", output("parts"), "--resume"])).toMatchObject({ code: 0 });
   expect(await weightsIn(output("parts"))).toEqual(await weightsIn(output("whole")));
@@ -338,4 +343,27 @@ test("a rounded base model is trained, and the titan holds what a titan holds", 
   }
   expect(await configIn(output("int8"))).toEqual(await configIn(output("plain")));
   expect((await weightsIn(output("int8"))).length).toBe((await weightsIn(output("plain"))).length);
+});
+
+test("a torn checkpoint is told at resume, and the one before it used; as many are kept as asked for", async () => {
+  const { options, output } = await openRun();
+  const saving = [...options, "--save-steps", "1", "--save-total-limit", "2"];
+  expect((await tptt(["train", ...saving, "--output", output("whole")])).code).toBe(0);
+  const checkpoints = async (name: string) =>
+    (await readdir(output(name))).filter((file) => file.startsWith("checkpoint")).sort();
+  expect(await checkpoints("whole")).toEqual(["checkpoint-3", "checkpoint-4"]);
+
+  const stopped = ["train", ...saving, "--logging-steps", "1", "--json", "--output", output("parts")];
+  await tptt(stopped, (text, interrupt) => {
+    if (text.includes('"progress","step":3')) interrupt();
+  });
+  const torn = join(output("parts"), "checkpoint-3");
+  await writeFile(join(torn, "optimizer.safetensors"), "");
+  const resumed = await tptt(["train", "--output", output("parts"), "--resume"]);
+  expect(resumed.code).toBe(0);
+  expect(resumed.stderr).toMatch(
+    /^torn checkpoint: .*checkpoint-3.optimizer.safetensors: has 0 bytes, manifest.json says \d+; it is torn; set aside as .*checkpoint-3.torn\n/,
+  );
+  expect(await checkpoints("parts")).toEqual(["checkpoint-3", "checkpoint-3.torn", "checkpoint-4"]);
+  expect(await weightsIn(output("parts"))).toEqual(await weightsIn(output("whole")));
 });
