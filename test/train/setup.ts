@@ -39,12 +39,12 @@ export interface Setup extends Partial<Omit<TrainerOptions, "model" | "args">> {
 }
 
 /** A trainer of {@link fields}, if nothing else is asked for. */
-export const trainer = (model: TpttModel, { fields: more, ...options }: Setup = {}) =>
+export const trainer = (model: TpttModel, { fields: more, callbacks, ...options }: Setup = {}) =>
   new Trainer({
     model,
     args: trainingArguments({ ...fields, ...more }),
     trainDataset: counting(12),
-    callbacks: [new LiZACallback(model, { transitionStep: 4 }), new SaveBestModelCallback()],
+    callbacks: callbacks ?? [new LiZACallback(model, { transitionStep: 4 }), new SaveBestModelCallback()],
     ...options,
   });
 

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { evaluateLoss } from "../../src/evaluate/loss.js";
 import { writeManifest } from "../../src/io/manifest.js";
+import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
 import type { TrainingFields } from "../../src/train/arguments.js";
 import { latestCheckpoint } from "../../src/train/checkpoint-folder.js";
 import type { Trainer } from "../../src/train/trainer.js";
@@ -70,8 +71,7 @@ test("mu is 0 in the metrics of a model without memories, and not there where it
   const shares = async (options: FromPretrainedOptions) => {
     const outputDir = await temporaryFolder();
     const model = await titan(options);
-    const args = trainingArguments({ ...fields, max_steps: 1 });
-    await new Trainer({ model, args, trainDataset: counting(12), outputDir }).train();
+    await trainer(model, { fields: { max_steps: 1 }, callbacks: [], outputDir }).train();
     return (await metricsOf(outputDir)).map(({ mag_weight }) => mag_weight);
   };
   expect(await shares({ disableLinearAttn: true })).toEqual([0]);
