@@ -46,7 +46,8 @@ for (const kind of ["plain", "titan"]) {
       examples.map((inputIds) => ({ inputIds, labels: inputIds })),
       { batchSize: 3, buckets: [24], paddingSide: "right" },
     );
-    const { loss, gradNorm } = await learner.step([batch], learningRate(step));
+    const { loss, gradNorm, apply } = await learner.step([batch], step, learningRate(step));
+    apply();
     losses.push(loss);
     norms.push(gradNorm);
   }

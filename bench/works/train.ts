@@ -18,7 +18,7 @@ export async function prepareTrain(work: TrainWork): Promise<Prepared> {
   const rows = Array.from({ length: batch }, (_, row) => tokenIds(length, vocabulary, row * length));
   const examples = rows.map((ids) => ({ inputIds: ids, labels: ids }));
   const tokens = collate(examples, { batchSize: batch, buckets: [length], paddingSide: "right" });
-  const step = () => time(() => learner.step([tokens], args.learningRate));
+  const step = () => time(async () => (await learner.step([tokens], 0, args.learningRate)).apply());
   return {
     repeat: timed === "step" ? step : () => secondsToGraph(step),
     async release() {

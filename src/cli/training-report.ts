@@ -9,6 +9,8 @@ import type { Reporter } from "./reporter.js";
 export class TrainingReport implements TrainingObserver {
   /** Whether a step was taken. */
   hasStarted = false;
+  /** The last checkpoint that was written. */
+  checkpoint: string | undefined;
   /** Held-out losses: the first is that before training, unless the run was resumed. */
   readonly evalLosses: { readonly step: number; readonly loss: number }[] = [];
   readonly onStart: () => Promise<void>;
@@ -31,6 +33,11 @@ export class TrainingReport implements TrainingObserver {
     this.#reporter.progress(step, total, { loss, mu, tokens_per_second, learning_rate, grad_norm });
   }
 
+  onSkipped(step: number, _total: number, reason: string): void {
+    this.hasStarted = true;
+    this.#reporter.event("skipped", { step, reason });
+  }
+
   onEvaluated(step: number, { loss, perplexity, tokens, tokensPerSecond }: LossSummary): void {
     this.evalLosses.push({ step, loss });
     this.#reporter.event("evaluation", {
@@ -50,6 +57,7 @@ export class TrainingReport implements TrainingObserver {
   }
 
   onSaved(step: number, folder: string): void {
+    this.checkpoint = folder;
     this.#reporter.event("checkpoint", { step, folder });
   }
 }

@@ -24,6 +24,8 @@ export interface Dataset {
   readonly fingerprint: string;
   /** Some of the examples, in the order of the indices. One in which nothing is to be predicted may be empty of targets. */
   read(indices: readonly number[]): Promise<Example[]>;
+  /** What messages call some of the examples: the file and line that each comes from. */
+  whereOf?(indices: readonly number[]): Promise<string[]>;
 }
 
 /** Examples in memory as a {@link Dataset}; a data set stays what it is. */
@@ -39,6 +41,10 @@ export function toDataset(examples: Dataset | readonly Example[]): Dataset {
 
 const isList = (examples: Dataset | readonly Example[]): examples is readonly Example[] =>
   Array.isArray(examples);
+
+/** What messages call some examples of a data set: by their files, or else their numbers from 0. */
+export const whereOf = async (dataset: Dataset, indices: readonly number[]): Promise<string[]> =>
+  (await dataset.whereOf?.(indices)) ?? indices.map((index) => `example ${index}`);
 
 /** Reads the examples of a batch that have something to predict. */
 export const readTargets = async (dataset: Dataset, indices: readonly number[]): Promise<Example[]> =>
@@ -120,6 +126,10 @@ export class TokenizedDataset implements Dataset {
     return examples;
   }
 
+  whereOf(indices: readonly number[]): Promise<string[]> {
+    return this.#records.whereOf(indices.map((index) => this.#recordOf[index]!));
+  }
+
   async #examplesOf(record: number): Promise<readonly Example[]> {
     const kept = this.#kept.get(record);
     if (kept) return kept;
@@ -139,6 +149,11 @@ export function subset(dataset: Dataset, indices: Uint32Array): Dataset {
     sizes: indices.map((index) => dataset.sizes[index]!),
     fingerprint: identify(indices.length, dataset.fingerprint, indices),
     read: (wanted) => dataset.read(wanted.map((i) => indices[i]!)),
+    whereOf: (wanted) =>
+      whereOf(
+        dataset,
+        wanted.map((i) => indices[i]!),
+      ),
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Dataset, identify } from "./dataset.js";
+import { type Dataset, identify, whereOf } from "./dataset.js";
 import { ignoreIndex } from "./ignore-index.js";
 import { type Example, hasTargets } from "./tokenize.js";
 
@@ -39,6 +39,8 @@ export async function packDataset(
       for (const index of indices) joined.push(join(await dataset.read(packs[index]!)));
       return joined;
     },
+    whereOf: (indices) =>
+      Promise.all(indices.map(async (index) => (await whereOf(dataset, packs[index]!)).join(" + "))),
   };
 }
 

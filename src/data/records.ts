@@ -26,6 +26,8 @@ interface IndexedFile {
   /** The number of the file's first record among all. */
   readonly first: number;
   readonly offsets: number[];
+  /** The rows that were left out, by their numbers among all of the file. */
+  readonly leftOut: number[];
   readonly sizes: number[];
 }
 
@@ -72,7 +74,7 @@ export class Records {
       for (const path of await datasetFiles(names)) {
         const rows = await openRows(path, columnsRead(options));
         const first = countOf(files);
-        const file: IndexedFile = { rows, first, offsets: [], sizes: [] };
+        const file: IndexedFile = { rows, first, offsets: [], leftOut: [], sizes: [] };
         files.push(file);
         const before = malformed;
         for await (const some of rows.scan()) {
@@ -81,6 +83,7 @@ export class Records {
               hash.update(textOf(recordOf(rows, row.where, row.value(), options), row.where));
             } catch (error) {
               keep(error);
+              file.leftOut.push(file.offsets.length + file.leftOut.length);
               continue;
             }
             file.offsets.push(row.offset);
@@ -119,6 +122,29 @@ export class Records {
     return recordOf(rows, where, await rows.read(offset, size), this.#options);
   }
 
+  /** What messages call some of the records: their files and lines. The files are read again up to these. */
+  async whereOf(indices: readonly number[]): Promise<string[]> {
+    const found = new Map<number, string>();
+    for (const file of new Set(indices.map((index) => this.#fileOf(index)))) {
+      const wanted = new Map(
+        indices
+          .filter((index) => this.#fileOf(index) === file)
+          .map((index) => [rowNumber(file, index), index]),
+      );
+      let [row, left] = [0, wanted.size];
+      for await (const some of file.rows.scan()) {
+        for (const { where } of some) {
+          const index = wanted.get(row++);
+          if (index === undefined) continue;
+          found.set(index, where);
+          left--;
+        }
+        if (left === 0) break;
+      }
+    }
+    return indices.map((index) => found.get(index) ?? `record ${index}`);
+  }
+
   /** Closes the files. */
   close(): Promise<void> {
     return closeAll(this.#files);
@@ -131,6 +157,13 @@ export class Records {
     }
     return file;
   }
+}
+
+/** The number of a record's row among all of its file. */
+function rowNumber({ first, leftOut }: IndexedFile, index: number): number {
+  let row = index - first;
+  for (const out of leftOut) if (out <= row) row++;
+  return row;
 }
 
 /** Reads a data set whole: for one that is small. */

@@ -1,13 +1,32 @@
 import { rmSync } from "node:fs";
-import { type FileHandle, mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { type FileHandle, mkdtemp, open, readdir, rm, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
+import { InputError, isDiskFull } from "../errors.js";
+import { isProcessAlive, startOf } from "../live-process.js";
 import { commonOptions, packing, providerOptions, wrapSession } from "./ort-session.js";
 import type { Runtime, WeightStorage } from "./runtime.js";
 import type { ExternalData } from "./stored.js";
 
 const weightsFile = "weights.bin";
+
+/** How the names of a host's folders begin; what follows tells the process: its number and when it was started. */
+const prefix = `tptt-weights-${encodeURIComponent(hostname())}-`;
+const namePattern = /^(\d+)-(\d*)-\w+$/;
+
+/** Removes the folders of this host's processes that were killed: nobody else would. */
+async function removeAbandoned(): Promise<void> {
+  const parent = tmpdir();
+  for (const name of await readdir(parent).catch((): string[] => [])) {
+    if (!name.startsWith(prefix)) continue;
+    const [, pid, started] = namePattern.exec(name.slice(prefix.length)) ?? [];
+    if (pid === undefined || isProcessAlive(Number(pid), started || undefined)) continue;
+    await rm(join(parent, name), { recursive: true, force: true }).catch(() => {}); // Another user's.
+  }
+}
+
+let abandonedRemoved: Promise<void> | undefined;
 
 /** Folders of this process, removed when it ends. */
 const folders = new Set<string>();
@@ -32,7 +51,10 @@ class FileStorage implements WeightStorage {
   }
 
   static async create(): Promise<FileStorage> {
-    const folder = await mkdtemp(join(tmpdir(), "tptt-"));
+    abandonedRemoved ??= removeAbandoned();
+    await abandonedRemoved;
+    const started = startOf(process.pid) ?? "";
+    const folder = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-${started}-`)).catch(noSpace);
     folders.add(folder);
     return new FileStorage(folder, await open(join(folder, weightsFile), "w+"));
   }
@@ -46,7 +68,8 @@ class FileStorage implements WeightStorage {
   async write({ offset }: ExternalData, at: number, bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.byteLength; ) {
       const length = Math.min(bytes.byteLength - done, 2 ** 30);
-      done += (await this.#file.write(bytes, done, length, offset + at + done)).bytesWritten;
+      const written = await this.#file.write(bytes, done, length, offset + at + done).catch(noSpace);
+      done += written.bytesWritten;
     }
   }
 
@@ -66,6 +89,14 @@ class FileStorage implements WeightStorage {
     await rm(this.folder, { recursive: true, force: true });
     folders.delete(this.folder);
   }
+}
+
+/** @throws InputError when the disk is full, else the error as it is. */
+function noSpace(error: unknown): never {
+  if (!isDiskFull(error)) throw error;
+  throw new InputError(tmpdir(), "has no space left for weights; set TMPDIR to a folder on a larger disk", {
+    cause: error,
+  });
 }
 
 let models = 0;
@@ -90,7 +121,7 @@ export const runtime: Runtime = {
     }
     const path = join(storage.folder, `model-${models++}.onnx`);
     try {
-      await writeFile(path, model.bytes);
+      await writeFile(path, model.bytes).catch(noSpace);
       return wrapSession(ort, await ort.InferenceSession.create(path, options), model);
     } finally {
       await rm(path, { force: true });

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { errorCode } from "../errors.js";
-import { isProcessAlive, startOf } from "./live-process.js";
+import { isProcessAlive, startOf } from "../live-process.js";
 
 /** Who holds a lock, as its file says in JSON. */
 export interface LockHolder {

@@ -2,6 +2,8 @@ import { z } from "zod";
 import { parseWith } from "../io/validate.js";
 import { schedulerTypes } from "./schedule.js";
 
+const badLossActions = ["stop", "skip"] as const;
+
 const count = z.int("expected a whole number").positive("expected at least 1");
 /** A bound that no memory holds more than: numbers are checked before batches are made. */
 const examples = count.max(4096, "expected at most 4096");
@@ -43,6 +45,17 @@ export const trainingOptions = {
     .optional()
     .meta({ placeholder: "path" })
     .describe("folder of the event files; without it, runs in the output folder"),
+  on_bad_loss: z
+    .enum(badLossActions)
+    .default("stop")
+    .describe("when a loss is not a number or explodes: stop the run, or skip the step"),
+  max_loss_jump: z
+    .number()
+    .nonnegative()
+    .default(10)
+    .describe(
+      "a loss has exploded when it is so far above the mean of the last 20, in nats per token; 0: never",
+    ),
   seed: z.int().nonnegative().default(0).describe("seed of first weights, data order and dropout"),
   gradient_checkpointing: z.boolean().default(false).describe("less memory for one more forward pass"),
 };
@@ -80,6 +93,10 @@ export interface TrainingArguments {
   readonly reportTo: "none" | "tensorboard";
   /** The folder of TensorBoard event files; undefined: `runs` in the output folder. */
   readonly loggingDir: string | undefined;
+  /** What to do when a loss is not a number or explodes. */
+  readonly onBadLoss: (typeof badLossActions)[number];
+  /** How far a loss may lie above the mean of the last 20, in nats per token; 0: as far as it likes. */
+  readonly maxLossJump: number;
   readonly seed: number;
   /** Less memory for one more forward pass. */
   readonly gradientCheckpointing: boolean;
@@ -105,6 +122,8 @@ export function trainingArguments(fields: TrainingFields, where = "training"): T
     saveTotalLimit: f.save_total_limit,
     reportTo: f.report_to,
     loggingDir: f.logging_dir,
+    onBadLoss: f.on_bad_loss,
+    maxLossJump: f.max_loss_jump,
     seed: f.seed,
     gradientCheckpointing: f.gradient_checkpointing,
   };

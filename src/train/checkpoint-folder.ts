@@ -23,6 +23,10 @@ export interface RunState {
   readonly data: SamplerPosition;
   /** Tokens predicted so far. */
   readonly tokens: number;
+  /** Steps that were skipped, for the optimizer took them not. */
+  readonly skipped: number;
+  /** The losses of the last steps that it took, for the {@link LossGuard}. */
+  readonly recentLosses: readonly number[];
   readonly identity: RunIdentity;
 }
 
@@ -53,24 +57,26 @@ const stateSchema = z
     best: z.object({ loss: z.number(), step: z.int() }).optional(),
     data: z.object({ epoch: z.int().nonnegative(), batch: z.int().nonnegative() }),
     tokens: z.int().nonnegative(),
+    skipped: z.int().nonnegative(),
+    recent_losses: z.array(z.number()),
     seed: z.int().nonnegative(),
     batch_size: z.int().positive(),
     dataset: z.string(),
   })
   .transform(
-    ({ global_step, best, seed, batch_size, dataset, ...rest }): RunState => ({
+    ({ global_step, best, recent_losses, seed, batch_size, dataset, ...rest }): RunState => ({
       ...rest,
+      recentLosses: recent_losses,
       globalStep: global_step,
       best,
       identity: { seed, batchSize: batch_size, dataset },
     }),
   );
 
-const toJson = ({ globalStep, best, data, tokens, identity }: RunState): z.input<typeof stateSchema> => ({
+const toJson = ({ globalStep, recentLosses, identity, ...rest }: RunState): z.input<typeof stateSchema> => ({
   global_step: globalStep,
-  best,
-  data,
-  tokens,
+  ...rest,
+  recent_losses: [...recentLosses],
   seed: identity.seed,
   batch_size: identity.batchSize,
   dataset: identity.dataset,
@@ -117,7 +123,7 @@ export async function readCheckpoint(
   checkIdentity(run.identity, identity);
   const { mean, square } = await readMoments(join(folder, optimizerFile), model);
   await model.loadParams(join(folder, adapterFile));
-  return { run, optimizer: { step: run.globalStep, mean, square } };
+  return { run, optimizer: { step: run.globalStep - run.skipped, mean, square } };
 }
 
 function checkIdentity(before: RunIdentity, now: RunIdentity): void {

@@ -7,14 +7,16 @@ import type { TrainingArguments } from "./arguments.js";
 import { AdamW, type AdamWState } from "./optimizer.js";
 import { ParameterVector } from "./parameter-vector.js";
 
-/** What one step of the optimizer told. */
-export interface StepResult {
-  /** Mean loss of a predicted token, before the step. */
+/** One step of the optimizer, not taken yet. */
+export interface ProposedStep {
+  /** Mean loss of a predicted token, in nats, before the step. */
   readonly loss: number;
   /** Tokens predicted. */
   readonly targets: number;
   /** Norm of the gradient, before clipping. */
   readonly gradNorm: number;
+  /** Takes the step: until then weights and optimizer are as they were. To be called before the next is computed, or never. */
+  apply(): void;
 }
 
 /** Makes a model better: gradients of batches, clipping, AdamW. Knows nothing of data, schedules or files. */
@@ -47,13 +49,12 @@ export class Learner {
   }
 
   /**
-   * One step along the mean gradient of all tokens in the batches.
+   * Computes one step along the mean gradient of all tokens in the batches.
    *
-   * @throws Error when the loss or its gradient is not a number; the weights are as before then.
+   * @param step its number, which dropout follows from.
    */
-  async step(batches: readonly Batch[], learningRate: number): Promise<StepResult> {
+  async step(batches: readonly Batch[], step: number, learningRate: number): Promise<ProposedStep> {
     const { seed, gradientCheckpointing: checkpointing } = this.#args;
-    const { step } = this.#optimizer.state;
     let gradient: Tensor | undefined;
     let [lossSum, targets] = [0, 0];
     for (const [i, batch] of batches.entries()) {
@@ -63,21 +64,21 @@ export class Learner {
       lossSum += pass.lossSum;
       targets += pass.targets;
     }
-    const loss = lossSum / targets;
+    const before = this.#optimizer.state;
     const { weights, gradNorm } = await this.#optimizer.step(
       this.#weights,
       gradient!,
       1 / targets,
       learningRate,
     );
-    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
-      throw new Error(
-        `step ${step + 1}: the loss is ${loss}, the gradient's norm ${gradNorm}; lower learning_rate, or resume from the last checkpoint`,
-      );
-    }
-    this.#weights = weights;
-    this.#model.params = this.#vector.unpack(weights);
-    return { loss, targets, gradNorm };
+    const after = this.#optimizer.state;
+    this.#optimizer.state = before;
+    const apply = () => {
+      this.#optimizer.state = after;
+      this.#weights = weights;
+      this.#model.params = this.#vector.unpack(weights);
+    };
+    return { loss: lossSum / targets, targets, gradNorm, apply };
   }
 
   /** Frees the optimizer. The model keeps its weights. */

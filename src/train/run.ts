@@ -1,8 +1,6 @@
-import { type Batch, collate, lengthBuckets } from "../data/collate.js";
-import { type Dataset, readTargets, toDataset } from "../data/dataset.js";
-import { LengthGroupedSampler } from "../data/sampler.js";
-import { type Example, nothingToPredict } from "../data/tokenize.js";
-import { InputError } from "../errors.js";
+import { type Dataset, toDataset } from "../data/dataset.js";
+import type { Example } from "../data/tokenize.js";
+import { InputError, writeError } from "../errors.js";
 import { evaluateLoss } from "../evaluate/loss.js";
 import type { LossSummary } from "../evaluate/metrics.js";
 import { requireCausal } from "../evaluate/require-causal.js";
@@ -20,9 +18,11 @@ import {
   writeCheckpoint,
 } from "./checkpoint-folder.js";
 import { Learner } from "./learner.js";
+import { LossGuard } from "./loss-guard.js";
 import { type MetricsSink, openMetricsSinks } from "./metrics-sink.js";
 import { lockRun } from "./run-lock.js";
 import { getScheduler } from "./schedule.js";
+import { type StepBatches, TrainingBatches } from "./training-batches.js";
 
 /** What a trainer is given. */
 export interface TrainerOptions {
@@ -49,6 +49,8 @@ export interface TrainingObserver {
   onStep?(step: number, total: number, logs: Logs): void;
   /** After an evaluation. */
   onEvaluated?(step: number, summary: LossSummary): void;
+  /** After a step whose batch was passed over, and why. */
+  onSkipped?(step: number, total: number, reason: string): void;
   /** When a checkpoint is written. */
   onSaved?(step: number, folder: string): void;
 }
@@ -58,6 +60,8 @@ export interface TrainingResult {
   readonly steps: number;
   /** Tokens predicted, over all of the run. */
   readonly tokens: number;
+  /** Steps over all of the run whose batches were passed over, for their losses were bad. */
+  readonly skipped: number;
   /** Of this session, evaluations and checkpoints left out; 0 when it took no step. */
   readonly tokensPerSecond: number;
   /** True when it ended before its last step; its checkpoint tells where to go on. */
@@ -69,10 +73,9 @@ export interface TrainingResult {
 /** What a {@link Run} is put together from. */
 interface RunParts {
   readonly options: TrainerOptions;
-  readonly dataset: Dataset;
   readonly identity: RunIdentity;
   readonly learner: Learner;
-  readonly sampler: LengthGroupedSampler;
+  readonly batches: TrainingBatches;
   readonly maxSteps: number;
   /** Where metrics go; nowhere when nothing is written. */
   readonly sinks: readonly MetricsSink[];
@@ -81,13 +84,15 @@ interface RunParts {
   readonly resumed: RunState | undefined;
 }
 
+/** So many steps may be skipped in a row: beyond, no step would be better. */
+const maxSkippedInRow = 10;
+
 /** One run of a trainer, from its first step (or a checkpoint) to its last. */
 export class Run {
   readonly #options: TrainerOptions;
-  readonly #dataset: Dataset;
   readonly #identity: RunIdentity;
   readonly #learner: Learner;
-  readonly #sampler: LengthGroupedSampler;
+  readonly #batches: TrainingBatches;
   readonly #sinks: readonly MetricsSink[];
   readonly #lock: FileLock | undefined;
   readonly #learningRate: (step: number) => number;
@@ -95,30 +100,25 @@ export class Run {
   readonly #control: TrainerControl = { shouldSave: false, shouldEvaluate: false, shouldStop: false };
   /** Tokens predicted over all of the run; in this session; and the seconds that these took. */
   #tokens: number;
+  readonly #guard: LossGuard;
+  /** Steps that were skipped, over all of the run; and the last ones in a row. */
+  #skipped: number;
+  #skippedInRow = 0;
   readonly #session = { tokens: 0, seconds: 0 };
   #checkpoint: { readonly step: number; readonly folder: string } | undefined;
 
-  private constructor({
-    options,
-    dataset,
-    identity,
-    learner,
-    sampler,
-    maxSteps,
-    lock,
-    sinks,
-    resumed,
-  }: RunParts) {
+  private constructor({ options, identity, learner, batches, maxSteps, lock, sinks, resumed }: RunParts) {
     this.#options = options;
-    this.#dataset = dataset;
     this.#identity = identity;
     this.#learner = learner;
-    this.#sampler = sampler;
+    this.#batches = batches;
     this.#sinks = sinks;
     this.#lock = lock;
     this.#learningRate = getScheduler(options.args.lrSchedulerType, { ...options.args, maxSteps });
     this.#state = { globalStep: resumed?.globalStep ?? 0, maxSteps, best: resumed?.best };
     this.#tokens = resumed?.tokens ?? 0;
+    this.#guard = new LossGuard(options.args.maxLossJump, resumed?.recentLosses);
+    this.#skipped = resumed?.skipped ?? 0;
   }
 
   /**
@@ -134,14 +134,8 @@ export class Run {
     const identity = { seed, batchSize, dataset: dataset.fingerprint };
     const before = resumeFrom === undefined ? undefined : await readCheckpoint(resumeFrom, model, identity);
     const resumed = before?.run;
-    const sampler = new LengthGroupedSampler({
-      lengths: dataset.sizes,
-      batchSize,
-      seed,
-      ...(resumed ? { position: resumed.data } : {}),
-    });
-    const stepsPerEpoch = Math.max(1, Math.floor(sampler.batchesPerEpoch / args.gradientAccumulationSteps));
-    const maxSteps = args.maxSteps ?? Math.ceil(args.epochs * stepsPerEpoch);
+    const batches = new TrainingBatches(dataset, args, model.config.paddingSide, resumed?.data);
+    const maxSteps = args.maxSteps ?? Math.ceil(args.epochs * batches.stepsPerEpoch);
     const learner = await Learner.create(model, args, before?.optimizer);
     let lock: FileLock | undefined;
     try {
@@ -149,7 +143,7 @@ export class Run {
       lock = outputDir === undefined || outputLock ? undefined : (await lockRun(outputDir)).lock;
       const sinks =
         outputDir === undefined ? [] : await openMetricsSinks(outputDir, args, resumed?.globalStep);
-      return new Run({ options, dataset, identity, learner, sampler, maxSteps, lock, sinks, resumed });
+      return new Run({ options, identity, learner, batches, maxSteps, lock, sinks, resumed });
     } catch (error) {
       lock?.release();
       await learner.release();
@@ -181,6 +175,7 @@ export class Run {
     return {
       steps: state.globalStep,
       tokens: this.#tokens,
+      skipped: this.#skipped,
       tokensPerSecond: seconds > 0 ? tokens / seconds : 0,
       interrupted,
       checkpoint: this.#checkpoint?.folder,
@@ -197,8 +192,16 @@ export class Run {
   async #step(event: TrainerEvent): Promise<void> {
     const { model, callbacks = [], observer } = this.#options;
     const start = performance.now();
-    const learningRate = this.#learningRate(this.#state.globalStep);
-    const { loss, targets, gradNorm } = await this.#learner.step(await this.#nextBatches(), learningRate);
+    const { globalStep } = this.#state;
+    const learningRate = this.#learningRate(globalStep);
+    const next = await this.#batches.next();
+    const step = await this.#learner.step(next.batches, globalStep, learningRate);
+    const problem = this.#guard.problem(step);
+    if (problem !== undefined) return this.#skip(problem, next, learningRate);
+    const { loss, targets, gradNorm } = step;
+    step.apply();
+    this.#guard.take(loss);
+    this.#skippedInRow = 0;
     const seconds = (performance.now() - start) / 1000;
     this.#tokens += targets;
     this.#session.tokens += targets;
@@ -217,20 +220,27 @@ export class Run {
     observer?.onStep?.(this.#state.globalStep, this.#state.maxSteps, logs);
   }
 
-  async #nextBatches(): Promise<Batch[]> {
-    const { model, args } = this.#options;
-    const { batchSize, gradientAccumulationSteps, maxLength } = args;
-    const { paddingSide } = model.config;
-    const batches: Batch[] = [];
-    // Between two batches that are not empty there may be nearly two epochs.
-    for (let empty = 0; batches.length < gradientAccumulationSteps; ) {
-      const examples = await readTargets(this.#dataset, this.#sampler.next());
-      if (examples.length > 0) {
-        batches.push(collate(examples, { batchSize, buckets: lengthBuckets(maxLength), paddingSide }));
-        empty = 0;
-      } else if (++empty >= 2 * this.#sampler.batchesPerEpoch) throw nothingToPredict(this.#dataset.length);
+  /** Passes a step over, or ends the run, whose loss is bad. */
+  async #skip(problem: string, batches: StepBatches, learningRate: number): Promise<void> {
+    const { args, observer } = this.#options;
+    const step = this.#state.globalStep + 1;
+    const loss = `the loss ${problem}; the batch is ${await this.#batches.describe(batches)}`;
+    if (args.onBadLoss === "stop") {
+      throw new InputError(
+        `step ${step}`,
+        `${loss}; lower learning_rate, leave out what is wrong with these data, or pass such steps over (on_bad_loss: skip)`,
+      );
     }
-    return batches;
+    if (++this.#skippedInRow > maxSkippedInRow) {
+      throw new InputError(
+        `step ${step}`,
+        `${loss}; so were those of the ${maxSkippedInRow} steps before, which were skipped; lower learning_rate`,
+      );
+    }
+    this.#skipped++;
+    this.#state.globalStep = step;
+    await this.#record({ step, learning_rate: learningRate, skipped: true });
+    observer?.onSkipped?.(step, this.#state.maxSteps, loss);
   }
 
   async #evaluate(event: TrainerEvent): Promise<void> {
@@ -247,7 +257,11 @@ export class Run {
   }
 
   async #record(metrics: Metrics): Promise<void> {
-    for (const sink of this.#sinks) await sink.append(metrics);
+    try {
+      for (const sink of this.#sinks) await sink.append(metrics);
+    } catch (error) {
+      throw writeError(this.#options.outputDir ?? "metrics", error);
+    }
   }
 
   async #save(): Promise<void> {
@@ -257,8 +271,10 @@ export class Run {
     const run = {
       globalStep,
       best,
-      data: this.#sampler.position,
+      data: this.#batches.position,
       tokens: this.#tokens,
+      skipped: this.#skipped,
+      recentLosses: this.#guard.recent,
       identity: this.#identity,
     };
     const folder = await writeCheckpoint(outputDir, model, { run, optimizer: this.#learner.optimizerState });

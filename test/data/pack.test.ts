@@ -21,6 +21,11 @@ describe("packDataset", () => {
     ]);
   });
 
+  test("names the examples of a sequence", async () => {
+    const packed = await packDataset(toDataset(examples), 6);
+    expect(await packed.whereOf!([1, 0])).toEqual(["example 0", "example 3 + example 1"]);
+  });
+
   test("has a fingerprint of its own", async () => {
     const [six, seven] = [
       await packDataset(toDataset(examples), 6),

@@ -286,3 +286,28 @@ test("a large file takes little memory: only where its rows lie is kept", async 
   expect((await readFile(path)).length).toBeGreaterThan(48e6);
   expect(told.megabytes).toBeLessThan(90);
 }, 60_000);
+
+test("records are named by file and line, those after rows that were left out too", async () => {
+  const row = (n: number) => JSON.stringify({ text: `text ${n}` });
+  const parquet = fileURLToPath(new URL("../fixtures/datasets/tasks-zstd.parquet", import.meta.url));
+  const names = [
+    await file("named.jsonl", `${row(0)}\n{}\n\n${row(1)}\n[]\n${row(2)}\n`),
+    await file("named.json", `[\n${row(3)},\n${row(4)}]`),
+    await file("named.csv", 'text\n"text\n5"\ntext 6\n'),
+    parquet,
+  ];
+  const records = await Records.open(names, { skipMalformed: true });
+  const before = await records.read(records.length - 1);
+  const where = await records.whereOf([2, 0, 6, 5, 1, 4, records.length - 1]);
+  expect(where.map((name) => name.replace(`${folder}/`, ""))).toEqual([
+    "named.jsonl:6",
+    "named.jsonl:1",
+    "named.csv:4",
+    "named.csv:2",
+    "named.jsonl:4",
+    "named.json:3: record 1",
+    `${parquet}: row ${records.length - 8}`,
+  ]);
+  expect(await records.read(records.length - 1)).toEqual(before);
+  await records.close();
+});

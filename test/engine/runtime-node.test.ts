@@ -1,10 +1,13 @@
-import { readdirSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import {
   compile,
   FrozenWeights,
@@ -92,4 +95,37 @@ test("a profile is written to files that begin with the given path", async () =>
   await f.release();
   expect(readdirSync(folder).map((name) => name.slice(0, 4))).toEqual(["step"]);
   rmSync(folder, { recursive: true });
+});
+
+test("folders of weights that killed processes left are removed by the next", async () => {
+  const program = `
+    import { FrozenWeights } from ${JSON.stringify(fileURLToPath(new URL("../../src/engine/index.ts", import.meta.url)))};
+    await FrozenWeights.create();
+    console.log("made");
+    setInterval(() => {}, 1000);`;
+  const temporary = mkdtempSync(join(tmpdir(), "tptt-test-"));
+  onTestFinished(() => rmSync(temporary, { recursive: true }));
+  const start = async () => {
+    const child = spawn(
+      process.execPath,
+      ["--conditions=source", "--import", "tsx", "--input-type=module", "--eval", program],
+      { env: { ...process.env, TMPDIR: temporary }, stdio: ["ignore", "pipe", "inherit"] },
+    );
+    onTestFinished(() => {
+      child.kill("SIGKILL");
+    });
+    await once(child.stdout, "data");
+    return child;
+  };
+  const folders = () => readdirSync(temporary).filter((name) => name.startsWith("tptt-weights-"));
+  const stranger = join(temporary, "tptt-weights-another%20host-1-1-abcdef");
+  mkdirSync(stranger);
+  const [first, second] = [await start(), await start()];
+  expect(folders()).toHaveLength(3);
+  first.kill("SIGKILL");
+  await once(first, "close");
+  await start();
+  expect(folders().filter((name) => name.includes(`-${first.pid}-`))).toEqual([]);
+  expect(folders().filter((name) => name.includes(`-${second.pid}-`))).toHaveLength(1);
+  expect(folders()).toHaveLength(3);
 });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { describeHolder, FileLock, type LockHolder } from "../../src/io/file-lock.js";
-import { startOf } from "../../src/io/live-process.js";
+import { startOf } from "../../src/live-process.js";
 import { temporaryFolder } from "../models/fixture.js";
 
 const since = "2026-01-31T12:00:00.000Z";

@@ -22,7 +22,11 @@ async function losses(name: string, options: FromPretrainedOptions): Promise<num
     attentionMask: Tensor.int64([2, 40], Array(80).fill(1)),
   };
   const found: number[] = [];
-  for (let step = 0; step < 3; step++) found.push((await learner.step([batch], 0.02)).loss);
+  for (let step = 0; step < 3; step++) {
+    const { loss, apply } = await learner.step([batch], step, 0.02);
+    apply();
+    found.push(loss);
+  }
   await learner.release();
   return found;
 }

@@ -16,8 +16,11 @@ test("fields in snake_case become arguments, the rest has defaults", () => {
     loggingSteps: 10,
     evalSteps: undefined,
     saveSteps: undefined,
+    saveTotalLimit: undefined,
     reportTo: "none",
     loggingDir: undefined,
+    onBadLoss: "stop",
+    maxLossJump: 10,
     seed: 0,
     gradientCheckpointing: false,
   });

@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { Tensor } from "../../src/engine/index.js";
 import { evaluateLoss } from "../../src/evaluate/loss.js";
 import { writeManifest } from "../../src/io/manifest.js";
 import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
+import type { TpttModel } from "../../src/tptt/tptt-model.js";
 import type { TrainingFields } from "../../src/train/arguments.js";
 import { latestCheckpoint } from "../../src/train/checkpoint-folder.js";
 import type { Trainer } from "../../src/train/trainer.js";
@@ -212,23 +214,105 @@ test("an epoch is as many steps as its batches make", async () => {
   expect(await steps({ batch_size: 4, gradient_accumulation_steps: 2, epochs: 2 })).toBe(2);
 });
 
-test("a loss that is not a number ends the run with the step's name, and changes nothing", async () => {
-  const outputDir = await temporaryFolder();
-  const model = await titan();
-  let before: unknown;
-  const breaking = {
-    onStepEnd: ({ state }: { state: { globalStep: number } }) => {
-      if (state.globalStep !== 2) return;
-      before = weightsOf(model);
-      const pass = model.lossAndGrad.bind(model);
-      model.lossAndGrad = async (...args) => ({ ...(await pass(...args)), lossSum: Number.NaN });
-    },
-  };
-  await expect(trainer(model, { outputDir, callbacks: [breaking] }).train()).rejects.toThrow(
-    /^step 3: the loss is NaN.*lower learning_rate/,
-  );
-  expect(weightsOf(model)).toEqual(before);
-  expect((await metricsOf(outputDir)).map(({ step }) => step)).toEqual([1, 2]);
+describe("a loss that is bad", () => {
+  /** Has the model tell another loss at some steps, counted from 1. */
+  function spoil(model: TpttModel, losses: Readonly<Record<number, number>>, from = 0): void {
+    const pass = model.lossAndGrad.bind(model);
+    let step = from;
+    model.lossAndGrad = async (...args) => {
+      const result = await pass(...args);
+      const loss = losses[++step];
+      return loss === undefined ? result : { ...result, lossSum: loss * result.targets };
+    };
+  }
+
+  test("ends the run with the names of the step and the examples, and changes nothing", async () => {
+    const outputDir = await temporaryFolder();
+    const model = await titan();
+    spoil(model, { 3: Number.NaN });
+    let before: unknown;
+    const remember = {
+      onStepEnd: ({ state }: { state: { globalStep: number } }) => {
+        if (state.globalStep === 2) before = weightsOf(model);
+      },
+    };
+    const fields = { save_steps: 1 };
+    await expect(trainer(model, { outputDir, callbacks: [remember], fields }).train()).rejects.toThrow(
+      /^step 3: the loss is NaN; the batch is example \d+, example \d+; lower learning_rate, .*on_bad_loss: skip/,
+    );
+    expect(weightsOf(model)).toEqual(before);
+    expect((await metricsOf(outputDir)).map(({ step }) => step)).toEqual([1, 2]);
+    expect(await latestCheckpoint(outputDir)).toBe(join(outputDir, "checkpoint-2"));
+  });
+
+  test("may be one that explodes, or one whose gradient is no number", async () => {
+    const exploding = await titan();
+    spoil(exploding, { 4: 50 });
+    await expect(trainer(exploding).train()).rejects.toThrow(
+      /^step 4: the loss is 50, more than 10 above 4\.\d+, the mean of the last steps; the batch is/,
+    );
+    const allowed = await titan();
+    spoil(allowed, { 4: 50 });
+    expect((await trainer(allowed, { fields: { max_loss_jump: 0 } }).train()).steps).toBe(6);
+
+    const model = await titan();
+    const pass = model.lossAndGrad.bind(model);
+    model.lossAndGrad = async (...args) => {
+      const { grads, ...result } = await pass(...args);
+      const name = Object.keys(grads)[0]!;
+      const broken = grads[name]!.f32.fill(Number.POSITIVE_INFINITY);
+      return { ...result, grads: { ...grads, [name]: Tensor.f32(grads[name]!.shape, broken) } };
+    };
+    await expect(trainer(model).train()).rejects.toThrow(
+      /^step 1: the loss is 4\.\d+, but its gradient's norm is/,
+    );
+  });
+
+  test("is skipped when asked, as if the optimizer had not seen the batch; a resumed run goes on the same", async () => {
+    const fields: TrainingFields = { on_bad_loss: "skip", save_steps: 1, max_steps: 6 };
+    const losses = { 2: Number.NaN, 5: 40 };
+    const outputDir = await temporaryFolder();
+    const uncut = await titan({ loraConfig: { r: 4, loraDropout: 0.2 } });
+    spoil(uncut, losses);
+    const skipped: [number, string][] = [];
+    const seen: unknown[] = [];
+    const result = await trainer(uncut, {
+      outputDir,
+      fields,
+      callbacks: [{ onStepEnd: () => seen.push(weightsOf(uncut)) }],
+      observer: { onSkipped: (step, _, reason) => skipped.push([step, reason]) },
+    }).train();
+    expect(result).toMatchObject({ steps: 6, skipped: 2, interrupted: false });
+    expect(skipped).toEqual([
+      [2, expect.stringMatching(/^the loss is NaN; the batch is example \d+, example \d+$/)],
+      [5, expect.stringMatching(/^the loss is 40, more than 10 above/)],
+    ]);
+    expect(seen[1]).toEqual(seen[0]);
+    expect(seen[2]).not.toEqual(seen[1]);
+    expect((await metricsOf(outputDir)).map(({ step, skipped }) => [step, skipped])).toEqual([
+      [1, undefined],
+      [2, true],
+      [3, undefined],
+      [4, undefined],
+      [5, true],
+      [6, undefined],
+    ]);
+    // From after the first bad batch: the optimizer's step and the losses before are those of the checkpoint.
+    const resumed = await titan({ loraConfig: { r: 4, loraDropout: 0.2 }, seed: 7 });
+    spoil(resumed, losses, 3);
+    const resumeFrom = join(outputDir, "checkpoint-3");
+    const rest = await trainer(resumed, { fields, callbacks: [], resumeFrom }).train();
+    expect(rest).toMatchObject({ steps: 6, skipped: 2 });
+    expect(weightsOf(resumed)).toEqual(weightsOf(uncut));
+  });
+
+  test("ends the run even so when every step is bad", async () => {
+    const model = await titan();
+    spoil(model, Object.fromEntries(Array.from({ length: 20 }, (_, i) => [i + 3, Number.NaN])));
+    await expect(trainer(model, { fields: { on_bad_loss: "skip", max_steps: 40 } }).train()).rejects.toThrow(
+      /^step 13: the loss is NaN; .*; so were those of the 10 steps before, which were skipped/,
+    );
+  });
 });
 
 describe("resuming", () => {

@@ -107,14 +107,10 @@ async function trainIn(
       trainer.stop();
       reporter.note("interrupted: a checkpoint follows this step; interrupt again to stop at once");
     });
-    const result = await trainer
-      .train()
-      .catch((error: unknown) => {
-        if (!report.hasStarted) folder.discard();
-        throw error;
-      })
-      .finally(release);
-    if (!result.interrupted) {
+    const resume = `npx tptt train --output ${quoted(folder.path)} --resume`;
+    const trainAndSave = async () => {
+      const result = await trainer.train().finally(release);
+      if (result.interrupted) return result;
       await model.savePretrained(folder.path);
       const figures = {
         ...optionsOnCard({ ...values, max_length }),
@@ -125,12 +121,19 @@ async function trainIn(
       };
       const config = await readJsonFile(join(folder.path, "config.json"));
       await generateModelCard(folder.path, config, card, figures);
-    }
-    const resume = `npx tptt train --output ${quoted(folder.path)} --resume`;
+      return result;
+    };
+    const result = await trainAndSave().catch((error: unknown) => {
+      const checkpoint = report.checkpoint ?? folder.checkpoint;
+      if (!report.hasStarted) folder.discard();
+      else if (checkpoint) reporter.note(`the last checkpoint is ${checkpoint}; to go on from it: ${resume}`);
+      throw error;
+    });
     if (result.interrupted) reporter.note(`to go on: ${resume}`);
     reporter.done({
       steps: result.steps,
       tokens: result.tokens,
+      ...(result.skipped > 0 ? { skipped: result.skipped } : {}),
       tokens_per_second: result.tokensPerSecond,
       eval_losses: report.evalLosses,
       ...(values.json ? { device: values.device } : {}),

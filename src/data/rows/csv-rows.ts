@@ -34,6 +34,7 @@ export function openCsv(source: ByteSource, delimiter: "," | "\t"): RowFile {
     path,
     scan: () => {
       let line = 1;
+      let named = false;
       return readThrough(source, (bytes, offset, atEnd) => {
         const rows: Row[] = [];
         let at = markSize(bytes, offset);
@@ -42,8 +43,10 @@ export function openCsv(source: ByteSource, delimiter: "," | "\t"): RowFile {
           if (end === bytes.length && !atEnd) break;
           const where = `${path}:${line}`;
           const content = withoutReturn(bytes.subarray(at, end));
-          if (content.length > 0 && header === undefined) header = fieldsOf(content, where);
-          else if (content.length > 0) {
+          if (content.length > 0 && !named) {
+            header = fieldsOf(content, where);
+            named = true;
+          } else if (content.length > 0) {
             const value = () => parse(content, where);
             rows.push({ where, offset: offset + at, size: content.length, value });
           }

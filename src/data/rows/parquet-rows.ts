@@ -24,9 +24,14 @@ const largestGroup = 2 ** 30;
 export async function openParquet(source: ByteSource, columns: readonly string[]): Promise<RowFile> {
   const path = source.name;
   const spool = await Spool.create();
+  let spooled = false;
   return {
     path,
-    scan: () => scan(source, columns, spool),
+    scan: () => {
+      const into = spooled ? undefined : spool;
+      spooled = true;
+      return scan(source, columns, into);
+    },
     read: async (offset, size) => JSON.parse(Buffer.from(await spool.read(offset, size)).toString()),
     async close() {
       await spool.close();
@@ -35,7 +40,12 @@ export async function openParquet(source: ByteSource, columns: readonly string[]
   };
 }
 
-async function* scan(source: ByteSource, wanted: readonly string[], spool: Spool): AsyncGenerator<Row[]> {
+/** @param spool where the rows go; without one they are not to be read later. */
+async function* scan(
+  source: ByteSource,
+  wanted: readonly string[],
+  spool: Spool | undefined,
+): AsyncGenerator<Row[]> {
   const path = source.name;
   const pending: Promise<unknown>[] = [];
   const file = {
@@ -72,7 +82,7 @@ async function* scan(source: ByteSource, wanted: readonly string[], spool: Spool
       parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors }),
     );
     const lines = values.map((value) => Buffer.from(JSON.stringify(toJson(value))));
-    let offset = await spool.append(Buffer.concat(lines));
+    let offset = (await spool?.append(Buffer.concat(lines))) ?? 0;
     yield lines.map(({ length: size }, i): Row => {
       const row = { where: `${path}: row ${rowStart + i}`, offset, size, value: () => toJson(values[i]) };
       offset += size;

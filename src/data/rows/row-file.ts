@@ -14,7 +14,11 @@ export interface RowFile {
   readonly path: string;
   /** Whether its rows are pieces of one text, and records as they are. */
   readonly isText?: boolean;
-  /** All rows in order, as many at a time as are read together. @throws InputError when the file cannot be read as what it is. */
+  /**
+   * All rows in order, as many at a time as are read together; those of the first scan can be read again.
+   *
+   * @throws InputError when the file cannot be read as what it is.
+   */
   scan(): AsyncIterable<readonly Row[]>;
   /** The value of a row that the scan has found. */
   read(offset: number, size: number): Promise<unknown>;

@@ -1,7 +1,7 @@
 import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { errorCode, InputError } from "../../errors.js";
+import { InputError, isDiskFull } from "../../errors.js";
 
 /** A file for the time being, that bytes are added to and read from. It has no name, so that nothing is left of it whatever happens. */
 export class Spool {
@@ -29,7 +29,7 @@ export class Spool {
         done += (await this.#file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
       }
     } catch (error) {
-      if (errorCode(error) !== "ENOSPC") throw error;
+      if (!isDiskFull(error)) throw error;
       throw new InputError(tmpdir(), "has no space left for rows; set TMPDIR to a folder on a larger disk", {
         cause: error,
       });

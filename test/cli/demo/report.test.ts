@@ -33,7 +33,14 @@ const result: DemoResult = {
   titan: { ...row("titan, mu 0.5", [9, 10]), reading: reading(40000, 133120) },
   variants: [{ ...row("titan, mu 0", [8, 1]), meaning: "no memory" }],
   curves: { loss: [3, 1, 0.5], mu: [0, 0.25, 0.5] },
-  training: { steps: 3, tokens: 30, tokensPerSecond: 10, interrupted: false, checkpoint: undefined },
+  training: {
+    steps: 3,
+    tokens: 30,
+    skipped: 0,
+    tokensPerSecond: 10,
+    interrupted: false,
+    checkpoint: undefined,
+  },
   question: {
     prompt: `anna figs . ${"the old hill rests here . ".repeat(5)}? anna`,
     answer: "figs",

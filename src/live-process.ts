@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { errorCode } from "../errors.js";
+import { errorCode } from "./errors.js";
 
 /**
  * Whether a process of this host lives.
