@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: "#runtime", replacement: `${source}engine/runtime-node.ts` },
+      { find: "#time-limit", replacement: `${source}io/time-limit-node.ts` },
       { find: /^#dist\/(.*)\.js$/, replacement: `${source}$1.ts` },
     ],
   },

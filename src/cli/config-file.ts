@@ -5,6 +5,9 @@ import { nearest } from "./nearest.js";
 import { checked, type Given, type OptionTable } from "./options.js";
 import { isTitanesque, titanesqueOptions } from "./titanesque-config.js";
 
+/** A page of options has a few kilobytes; what parses YAML needs hundreds of times as much. */
+const largestFile = 64 * 1024;
+
 /**
  * Reads options from a YAML file: a mapping of the options' names in snake_case. For training it may
  * be an experiments file of the Python project ({@link titanesqueOptions}).
@@ -17,7 +20,7 @@ export async function readConfigFile<T extends OptionTable>(
   table: T,
   note: (text: string) => void = () => {},
 ): Promise<Given<T>> {
-  const document = parseDocument(await readTextFile(path), { prettyErrors: true });
+  const document = parseDocument(await readTextFile(path, largestFile), { prettyErrors: true });
   const [error] = document.errors;
   if (error) {
     const [{ line }] = error.linePos ?? [{ line: 1 }];

@@ -1,5 +1,6 @@
 import { InputError } from "../errors.js";
 import { isObject, type JsonObject } from "../io/json-file.js";
+import { shown } from "../io/json-text.js";
 import { trainingOptions } from "../train/arguments.js";
 import { nearest } from "./nearest.js";
 
@@ -27,10 +28,7 @@ const only =
   (allowed: readonly unknown[], reason: string) =>
   (value: unknown, where: string): Meaning => {
     if (allowed.includes(value)) return {};
-    throw new InputError(
-      where,
-      `is ${JSON.stringify(value)}, expected ${JSON.stringify(allowed[0])}: ${reason}`,
-    );
+    throw new InputError(where, `is ${shown(value)}, expected ${JSON.stringify(allowed[0])}: ${reason}`);
   };
 
 const unused =

@@ -1,6 +1,7 @@
-import { Template } from "@huggingface/jinja";
 import { z } from "zod";
+import { withinTime } from "#time-limit";
 import { InputError } from "../errors.js";
+import { BoundedTemplate } from "./bounded-template.js";
 import type { JsonObject } from "./json-file.js";
 import { parseWith } from "./validate.js";
 
@@ -20,13 +21,13 @@ const sources = z.union([
 
 /**
  * A model's own Jinja template, which turns a conversation into the text that the model was trained on. It sees the
- * messages and the names of special tokens, and nothing else: no files, no includes.
+ * messages and the names of special tokens, and nothing else: no files, no includes. It ends within a second.
  */
 export class ChatTemplate {
   readonly #where: string;
   readonly #source: string;
   readonly #tokens: JsonObject;
-  readonly #template: Template;
+  readonly #template: BoundedTemplate;
 
   /**
    * @param source the template.
@@ -78,24 +79,27 @@ export class ChatTemplate {
     return this.#run(this.#parse(source), messages, false).split(mark);
   }
 
-  #parse(source: string): Template {
+  #parse(source: string): BoundedTemplate {
     try {
-      return new Template(source);
+      return new BoundedTemplate(source);
     } catch (error) {
       throw this.#error("is not a template that can be used", error);
     }
   }
 
-  #run(template: Template, messages: readonly TemplateMessage[], addGenerationPrompt: boolean): string {
+  #run(
+    template: BoundedTemplate,
+    messages: readonly TemplateMessage[],
+    addGenerationPrompt: boolean,
+  ): string {
+    const variables = { ...this.#tokens, messages, add_generation_prompt: addGenerationPrompt };
     try {
-      return template.render({
-        ...this.#tokens,
-        messages,
-        add_generation_prompt: addGenerationPrompt,
-      });
+      const rendered = withinTime(() => template.render(variables));
+      if (rendered) return rendered.value;
     } catch (error) {
       throw this.#error("cannot be rendered", error);
     }
+    throw new InputError(this.#where, "takes too long to render; give another template");
   }
 
   #error(problem: string, error: unknown): InputError {

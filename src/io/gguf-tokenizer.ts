@@ -1,6 +1,7 @@
 import { InputError } from "../errors.js";
 import type { GgufValue } from "./gguf-cursor.js";
 import type { JsonObject } from "./json-file.js";
+import { shown } from "./json-text.js";
 import { preTokenizers } from "./pre-tokenizers.js";
 import { ScoreMerges } from "./score-merges.js";
 
@@ -58,7 +59,7 @@ export function readGgufTokenizer(metadata: ReadonlyMap<string, GgufValue>, name
     default:
       throw vocabulary.error(
         "model",
-        `is ${JSON.stringify(model)}, expected llama, gemma or gpt2; this vocabulary is not supported`,
+        `is ${shown(model)}, expected llama, gemma or gpt2; this vocabulary is not supported`,
       );
   }
 }
@@ -105,7 +106,7 @@ function byteLevel(vocabulary: Vocabulary): GgufTokenizer {
     const known = Object.keys(preTokenizers).join(", ");
     throw vocabulary.error(
       "pre",
-      `is ${JSON.stringify(pre)}, expected one of ${known}; this vocabulary is not supported`,
+      `is ${shown(pre)}, expected one of ${known}; this vocabulary is not supported`,
     );
   }
   const split = (pattern: string) => ({
@@ -127,7 +128,7 @@ function byteLevel(vocabulary: Vocabulary): GgufTokenizer {
       merges: vocabulary.list("merges", "string").map((merge) => {
         const space = merge.indexOf(" ", 1);
         if (space < 0)
-          throw vocabulary.error("merges", `has ${JSON.stringify(merge)}, expected two tokens and a space`);
+          throw vocabulary.error("merges", `has ${shown(merge)}, expected two tokens and a space`);
         return [merge.slice(0, space), merge.slice(space + 1)];
       }),
     },
@@ -248,10 +249,7 @@ class Vocabulary {
       ids.set(token, id);
       if (ids.size > id) continue;
       const first = this.tokens.indexOf(token);
-      throw this.error(
-        "tokens",
-        `has ${JSON.stringify(token)} as ${first} and as ${id}; a token must occur once`,
-      );
+      throw this.error("tokens", `has ${shown(token)} as ${first} and as ${id}; a token must occur once`);
     }
     return ids;
   }

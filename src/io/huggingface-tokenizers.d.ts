@@ -15,7 +15,7 @@ declare module "@huggingface/tokenizers" {
 
   export class Model {
     /** Tokens by id; a gap is `undefined`. */
-    vocab: string[];
+    vocab: (string | undefined)[];
     tokens_to_ids: ReadonlyMap<string, number>;
     unk_token: string | null | undefined;
     unk_token_id: number | undefined;

@@ -1,5 +1,6 @@
 import { errorCode, InputError } from "../errors.js";
 import { openFile } from "./byte-source.js";
+import { parseJson } from "./json-text.js";
 
 /** A JSON object whose fields have not been checked yet. */
 export type JsonObject = Record<string, unknown>;
@@ -14,15 +15,16 @@ export function isObject(value: unknown): value is JsonObject {
 /**
  * Reads a UTF-8 text file whole.
  *
- * @throws InputError when it does not exist, is larger than 256 MiB or is not UTF-8.
+ * @param largest the bytes that it may have.
+ * @throws InputError when it does not exist, is larger or is not UTF-8.
  */
-export async function readTextFile(path: string): Promise<string> {
+export async function readTextFile(path: string, largest = maxBytes): Promise<string> {
   const file = await openFile(path);
   try {
-    if (file.size > maxBytes) {
+    if (file.size > largest) {
       throw new InputError(
         path,
-        `has ${file.size} bytes, expected at most ${maxBytes}; is it the right file?`,
+        `has ${file.size} bytes, expected at most ${largest}; is it the right file?`,
       );
     }
     const bytes = await file.read(0, file.size);
@@ -43,15 +45,7 @@ export async function readTextFile(path: string): Promise<string> {
  */
 export async function readJsonFile(path: string): Promise<JsonObject> {
   const text = await readTextFile(path);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(path, `is not valid JSON (${reason}); mend it or download it again`, {
-      cause: error,
-    });
-  }
+  const value = parseJson(text, path, "mend it or download it again");
   if (!isObject(value)) {
     const kind = Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`;
     throw new InputError(path, `holds ${kind}, expected a JSON object`);

@@ -3,6 +3,7 @@ import { arrayType, bytesPerElement, type DType, sizeOf, Tensor } from "../engin
 import { InputError } from "../errors.js";
 import { type ByteSource, openFile } from "./byte-source.js";
 import { isObject, type JsonObject } from "./json-file.js";
+import { parseJson } from "./json-text.js";
 import { placeOfRows, type RowRange } from "./row-range.js";
 import { parseWith } from "./validate.js";
 
@@ -99,7 +100,7 @@ async function readHeader(source: ByteSource): Promise<Pick<SafetensorsFile, "te
     );
   }
   const bytes = await source.read(8, Number(length), "the header");
-  const header = parseJson(where, bytes);
+  const header = parseHeader(where, bytes);
 
   const dataStart = 8 + bytes.length;
   const { __metadata__ = {}, ...entries } = header;
@@ -112,14 +113,14 @@ async function readHeader(source: ByteSource): Promise<Pick<SafetensorsFile, "te
   return { tensors, metadata: new Map(Object.entries(metadata)) };
 }
 
-function parseJson(where: string, bytes: Uint8Array): JsonObject {
-  let header: unknown;
+function parseHeader(where: string, bytes: Uint8Array): JsonObject {
+  let text: string;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(where, `is not valid JSON (${reason}); is it a safetensors file?`, { cause: error });
+    throw new InputError(where, "is not UTF-8 text; is it a safetensors file?", { cause: error });
   }
+  const header = parseJson(text, where, "is it a safetensors file?");
   if (!isObject(header)) throw new InputError(where, "is not a JSON object; is it a safetensors file?");
   return header;
 }

@@ -14,7 +14,7 @@ const tokensForCharacter = 64;
  */
 export class TextCutter extends PreTokenizer {
   readonly #inner: PreTokenizer | null;
-  readonly #tokens: readonly string[];
+  readonly #tokens: readonly (string | undefined)[];
   #neighbours: ReadonlySet<number> | undefined;
   /** How much text there was to cut so far. */
   #length = 0;
@@ -23,7 +23,7 @@ export class TextCutter extends PreTokenizer {
    * @param inner what cuts first
    * @param tokens every token that merging can give
    */
-  constructor(inner: PreTokenizer | null, tokens: readonly string[]) {
+  constructor(inner: PreTokenizer | null, tokens: readonly (string | undefined)[]) {
     super();
     this.#inner = inner;
     this.#tokens = tokens;
@@ -53,9 +53,11 @@ export class TextCutter extends PreTokenizer {
 }
 
 /** All pairs of UTF-16 units that stand side by side in a token. */
-function neighboursIn(tokens: readonly string[]): Set<number> {
+function neighboursIn(tokens: readonly (string | undefined)[]): Set<number> {
   const pairs = new Set<number>();
   for (const token of tokens) {
+    // Vocabularies have gaps: ids that no token has.
+    if (token === undefined) continue;
     for (let i = 1; i < token.length; i++) pairs.add(pair(token.charCodeAt(i - 1), token.charCodeAt(i)));
   }
   return pairs;

@@ -6,6 +6,7 @@ import {
   SequenceDecoder,
 } from "@huggingface/tokenizers";
 import { z } from "zod";
+import { withinTime } from "#time-limit";
 import { InputError } from "../errors.js";
 import { ChatTemplate } from "./chat-template.js";
 import type { GgufValue } from "./gguf-cursor.js";
@@ -17,6 +18,7 @@ import {
 } from "./gguf-tokenizer.js";
 import { type JsonObject, readJsonFile, readJsonFileIfPresent, readTextFileIfPresent } from "./json-file.js";
 import { TextCutter } from "./text-cutter.js";
+import { checkTokenizer } from "./tokenizer-checks.js";
 import { parseWith } from "./validate.js";
 
 /** Options of {@link Tokenizer.decode} and {@link Tokenizer.stream}. */
@@ -24,6 +26,9 @@ export interface DecodeOptions {
   /** Leaves out tokens such as `<bos>` that are not text. Default: false. */
   readonly skipSpecialTokens?: boolean;
 }
+
+/** The time that patterns of unknown origin may take: milliseconds, and characters in a millisecond. */
+const slowest = { start: 900, speed: 100 };
 
 const tokenizerSchema = z.looseObject({
   model: z.looseObject({}),
@@ -51,6 +56,10 @@ export class Tokenizer {
   #chatTemplate: ChatTemplate | undefined;
   /** What error messages call the place of the template. */
   #templateFrom: string;
+  /** The file that the library works by, for errors. */
+  readonly #where: string;
+  /** Whether the file has patterns that may take any time. */
+  readonly #mayHang: boolean;
   readonly #library: Library;
   readonly #special: ReadonlySet<number>;
 
@@ -70,16 +79,12 @@ export class Tokenizer {
     this.#config = files["tokenizer_config.json"];
     this.#templateFrom = `${folder}: chat_template`;
     const where = `${folder}/tokenizer.json`;
+    this.#where = where;
     const { added_tokens } = parseWith(tokenizerSchema, files["tokenizer.json"], where);
     const config = parseWith(configSchema, files["tokenizer_config.json"], `${folder}/tokenizer_config.json`);
-    try {
-      this.#library = createLibrary(files, gguf);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new InputError(where, `cannot be used (${reason}); save it again with the tokenizers library`, {
-        cause: error,
-      });
-    }
+    const { mayHang } = checkTokenizer(files["tokenizer.json"], where, gguf?.vocabulary.size);
+    this.#mayHang = mayHang;
+    this.#library = this.#attempt(() => createLibrary(files, gguf));
     this.#special = new Set(added_tokens.filter(({ special }) => special).map(({ id }) => id));
     this.vocabSize = this.#library.model.vocab.length;
     const idOf = (name: z.infer<typeof tokenName>) => {
@@ -123,7 +128,10 @@ export class Tokenizer {
    * @param options `addSpecialTokens`: whether it gets what the tokenizer puts around a text, such as `<bos>`. Default: true.
    */
   encode(text: string, { addSpecialTokens = true }: { addSpecialTokens?: boolean } = {}): number[] {
-    return this.#library.encode(text, { add_special_tokens: addSpecialTokens }).ids;
+    return this.#attempt(
+      () => this.#library.encode(text, { add_special_tokens: addSpecialTokens }).ids,
+      text.length,
+    );
   }
 
   /**
@@ -134,7 +142,34 @@ export class Tokenizer {
     const shown = [...ids].filter(
       (id) => this.#library.id_to_token(id) !== undefined && !(skipSpecialTokens && this.#special.has(id)),
     );
-    return shown.length > 0 ? this.#library.decode(shown, { clean_up_tokenization_spaces: false }) : "";
+    if (shown.length === 0) return "";
+    return this.#attempt(
+      () => this.#library.decode(shown, { clean_up_tokenization_spaces: false }),
+      shown.length,
+    );
+  }
+
+  /** Has the library do something. @throws InputError when the file's rules do not work, or take too long for `length` items. */
+  #attempt<T>(work: () => T, length = 0): T {
+    try {
+      const done = this.#mayHang
+        ? withinTime(work, slowest.start + length / slowest.speed)
+        : { value: work() };
+      if (done) return done.value;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new InputError(
+        this.#where,
+        `cannot be used (${reason}); save it again with the tokenizers library`,
+        {
+          cause: error,
+        },
+      );
+    }
+    throw new InputError(
+      this.#where,
+      "has a pattern that takes too long to match, as (a+)+$ does; write it without a repetition in a repetition",
+    );
   }
 
   /** Whether a token is none of text, such as `<bos>`. */

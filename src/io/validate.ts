@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { InputError } from "../errors.js";
+import { shown } from "./json-text.js";
 
 /**
  * Checks data from outside against a schema.
@@ -16,5 +17,5 @@ export function parseWith<T>(schema: z.ZodType<T>, data: unknown, where: string)
     data,
   );
   const field = path.length > 0 ? `${where}: ${path.join(".")}` : where;
-  throw new InputError(field, `is ${JSON.stringify(found) ?? "missing"}; ${message}`);
+  throw new InputError(field, `is ${shown(found)}; ${message}`);
 }

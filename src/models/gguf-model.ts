@@ -2,6 +2,7 @@ import { Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { GgufValue } from "../io/gguf-cursor.js";
 import type { JsonObject } from "../io/json-file.js";
+import { shown } from "../io/json-text.js";
 import type { GgufSource } from "../io/weight-source.js";
 
 /** Gives a parameter's numbers as Hugging Face has them; may change the tensor in place. */
@@ -155,9 +156,6 @@ export class GgufModel {
   }
 
   #error(key: string, value: unknown, expected: string): InputError {
-    return new InputError(
-      `${this.source.name}: ${key}`,
-      `is ${JSON.stringify(value) ?? "missing"}, expected ${expected}`,
-    );
+    return new InputError(`${this.source.name}: ${key}`, `is ${shown(value)}, expected ${expected}`);
   }
 }

@@ -1,4 +1,5 @@
 import { InputError } from "../errors.js";
+import { shown } from "../io/json-text.js";
 import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
 import { dream } from "./dream.js";
@@ -60,6 +61,6 @@ type GgufArchitecture = Architecture & { readonly gguf: GgufFamily };
 function unsupported(where: string, given: unknown, known: readonly string[]): InputError {
   return new InputError(
     where,
-    `is ${JSON.stringify(given) ?? "missing"}, expected one of ${known.join(", ")}; take a model of one of these families`,
+    `is ${shown(given)}, expected one of ${known.join(", ")}; take a model of one of these families`,
   );
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { writeFileAtomic } from "../io/atomic-file.js";
 import { type Metrics, readMetricsLines } from "../io/metrics.js";
 import type { MetricsSink } from "./metrics-sink.js";
@@ -16,7 +16,9 @@ export class MetricsFile implements MetricsSink {
 
   /** Starts the file of a new run, in place of any that is there. */
   static async create(path: string): Promise<MetricsFile> {
-    return new MetricsFile(await open(path, "w"));
+    // Not written through a link to another file.
+    await rm(path, { force: true });
+    return new MetricsFile(await open(path, "wx"));
   }
 
   /**

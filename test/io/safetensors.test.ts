@@ -172,7 +172,7 @@ describe("a corrupt file is refused with its name and the place", () => {
     [
       "text that is not UTF-8",
       Buffer.from("\x02\0\0\0\0\0\0\0\xff\xfe", "latin1"),
-      "header: is not valid JSON",
+      "header: is not UTF-8 text",
     ],
     ["another kind of JSON", fileOf([], 0), "header: is not a JSON object"],
     ["an entry that is no object", fileOf({ a: 3 }, 0), "m.safetensors: tensor a: is 3; "],

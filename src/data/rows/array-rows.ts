@@ -1,6 +1,6 @@
 import { InputError } from "../../errors.js";
 import type { ByteSource } from "../../io/byte-source.js";
-import { parseJson } from "./json-value.js";
+import { parseJson } from "../../io/json-text.js";
 import { markSize, readThrough, type Taken, textOf } from "./read-through.js";
 import type { Row, RowFile } from "./row-file.js";
 

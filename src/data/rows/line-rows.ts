@@ -1,5 +1,5 @@
 import type { ByteSource } from "../../io/byte-source.js";
-import { parseJson } from "./json-value.js";
+import { parseJson } from "../../io/json-text.js";
 import { isBlank, markSize, readThrough, textOf } from "./read-through.js";
 import type { Row, RowFile } from "./row-file.js";
 

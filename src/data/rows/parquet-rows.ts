@@ -5,10 +5,10 @@ import {
   parquetSchema,
   toJson,
 } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
 import { InputError } from "../../errors.js";
 import type { ByteSource } from "../../io/byte-source.js";
 import { contained } from "./contained.js";
+import { boundedCompressors } from "./decompress.js";
 import type { Row, RowFile } from "./row-file.js";
 import { Spool } from "./spool.js";
 
@@ -79,7 +79,7 @@ async function* scan(
       );
     }
     const values = await attempt(() =>
-      parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors }),
+      parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors: boundedCompressors }),
     );
     const lines = values.map((value) => Buffer.from(JSON.stringify(toJson(value))));
     let offset = (await spool?.append(Buffer.concat(lines))) ?? 0;

@@ -1,5 +1,6 @@
+import { withinTime } from "#time-limit";
 import { InputError } from "../../errors.js";
-import { pythonRegex, withinTime } from "../../io/python-regex.js";
+import { pythonRegex } from "../../io/python-regex.js";
 import type { LoraConfig } from "./lora-config.js";
 
 /* Which layers a LoRA config means, by the rules of PEFT (peft.tuners.tuners_utils, 0.21). */

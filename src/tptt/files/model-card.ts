@@ -1,9 +1,9 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parse, Template, tokenize } from "@huggingface/jinja";
 import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
+import { BoundedTemplate } from "../../io/bounded-template.js";
 import { type JsonObject, readTextFile } from "../../io/json-file.js";
 import { isFile } from "../../io/path-kind.js";
 import { TpttConfig } from "../config/config.js";
@@ -25,10 +25,7 @@ export async function renderTemplate(
 ): Promise<string> {
   const source = await readTextFile(templatePath);
   try {
-    const template = new Template("");
-    // The constructor would cut line ends and indentation, as chat templates want it.
-    template.parsed = parse(tokenize(source));
-    return template.render(variables);
+    return new BoundedTemplate(source, {}).render(variables);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     throw new InputError(templatePath, `cannot be rendered: ${problem}`, { cause: error });

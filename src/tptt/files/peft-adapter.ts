@@ -4,6 +4,7 @@ import type { Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../../io/json-file.js";
+import { shown } from "../../io/json-text.js";
 import { isFolder } from "../../io/path-kind.js";
 import { writeSafetensors } from "../../io/safetensors.js";
 import { parseWith } from "../../io/validate.js";
@@ -31,7 +32,7 @@ export async function readPeftConfig(path: string): Promise<TpttConfig | undefin
   if (typeof base !== "string" || base === "") {
     throw new InputError(
       `${where}: base_model_name_or_path`,
-      `is ${JSON.stringify(base) ?? "missing"}, expected the path of the base model; write it there`,
+      `is ${shown(base)}, expected the path of the base model; write it there`,
     );
   }
   const task = lora.task_type === "FEATURE_EXTRACTION" ? { model_task: "feature_extraction" } : {};
