@@ -21,6 +21,7 @@ export {
   factsText,
   type Question,
 } from "./data/facts.js";
+export type { HubDataOptions } from "./data/hub-dataset.js";
 export { packDataset } from "./data/pack.js";
 export { alpacaPrompt, choicePrompt, type PromptAndCompletion } from "./data/prompt.js";
 export {
@@ -104,6 +105,7 @@ export { ChatTemplate } from "./io/chat-template.js";
 export { FileLock, type LockHolder, type LockWait } from "./io/file-lock.js";
 export type { GgufValue } from "./io/gguf-cursor.js";
 export type { TokenizerFiles } from "./io/gguf-tokenizer.js";
+export type { HubObserver, HubTransfer } from "./io/hub/hub.js";
 export type { JsonObject } from "./io/json-file.js";
 export { type DecodeOptions, Tokenizer, type TokenStream } from "./io/tokenizer.js";
 export type { WeightInfo } from "./io/weight-source.js";

@@ -17,8 +17,12 @@ export const quantizeOption = (byDefault: Quantization) =>
 
 /** Options that several commands have. */
 export const common = {
-  model: path().describe("a GGUF file, a folder in Hugging Face form, or a saved titan"),
-  dataset: paths().describe("JSON, JSONL, CSV, Parquet or text: a file, a folder or a pattern"),
+  model: path().describe(
+    "a GGUF file, a folder in Hugging Face form, a saved titan, or one of the hub: org/name[@revision][/folder]",
+  ),
+  dataset: paths().describe(
+    "JSON, JSONL, CSV, Parquet or text: a file, a folder or a pattern, or one of the hub: org/name[@revision][/folder]",
+  ),
   json: flag().describe("one JSON object a line on stdout; all else goes to stderr"),
   device: z.enum(devices).default("cpu").describe("where it runs; webgpu and cuda need a GPU"),
   mag_weight: share().optional().describe("mu, the memory's share; without it, as the titan was saved"),

@@ -2,6 +2,7 @@ import { writeFolderAtomic } from "../io/atomic-file.js";
 import { TpttModel } from "../tptt/tptt-model.js";
 import { type CliCommand, defineCommand } from "./command.js";
 import { common } from "./common-options.js";
+import { observeHub } from "./hub-names.js";
 import { complete, path } from "./options.js";
 import { requireEmpty } from "./output-folder.js";
 import { createReporter } from "./reporter.js";
@@ -30,13 +31,15 @@ export function defineConversion({ name, description, model: reads, save }: Conv
     async run(given, io) {
       const values = complete(options, given);
       await requireEmpty(values.out, "give a new folder with --out");
-      const model = await TpttModel.fromPretrained(values.model, { disableLinearAttn: true });
+      const reporter = createReporter({ ...io, json: values.json });
+      const hubObserver = observeHub(reporter);
+      const model = await TpttModel.fromPretrained(values.model, { disableLinearAttn: true, hubObserver });
       try {
         await writeFolderAtomic(values.out, (folder) => save(model, folder));
       } finally {
         await model.dispose();
       }
-      if (values.json) createReporter({ ...io, json: true }).done({ model: values.model, out: values.out });
+      if (values.json) reporter.done({ model: values.model, out: values.out });
       else io.stderr.write(`tptt: wrote ${values.out}\n`);
     },
   });

@@ -5,6 +5,7 @@ import { Records } from "../data/records.js";
 import { upTo } from "../data/sampler.js";
 import { readTextFile } from "../io/json-file.js";
 import type { Tokenizer } from "../io/tokenizer.js";
+import { observeHub } from "./hub-names.js";
 import { flag, path, share, type Values } from "./options.js";
 import type { Reporter } from "./reporter.js";
 
@@ -31,6 +32,7 @@ export const dataOptions = {
   chat_template: path().optional().describe("a Jinja template for conversations, in place of the model's"),
   mask_prompt: flag().describe("the loss is that of the answers alone; that of conversations always is"),
   dataset_percentage: share().default(1).describe("the part of the examples that is used, from the first on"),
+  split: z.string().optional().describe("the split of a data set of the hub; without it, train"),
   skip_malformed: flag().describe("leaves out rows that cannot be read, and counts them"),
 };
 
@@ -55,7 +57,7 @@ export function remarksOf(reporter: Reporter): (text: string) => void {
 /** Finds and checks the records of a data set. */
 export async function openRecords(
   names: readonly string[],
-  { prompt_style, columns, skip_malformed }: DataValues,
+  { prompt_style, columns, split, skip_malformed }: DataValues,
   reporter: Reporter,
 ): Promise<Records> {
   let malformed = 0;
@@ -63,6 +65,8 @@ export async function openRecords(
   const records = await Records.open(names, {
     promptStyle: prompt_style,
     ...(columns ? { columns } : {}),
+    ...(split === undefined ? {} : { split }),
+    hubObserver: observeHub(reporter),
     skipMalformed: skip_malformed,
     onMalformed: (problem) => {
       if (++malformed <= malformedTold) reporter.note(`left out: ${problem}`);

@@ -1,5 +1,6 @@
-import { resolve } from "node:path";
 import { FrozenWeights } from "../engine/index.js";
+import type { HubObserver } from "../io/hub/hub.js";
+import { locateModel } from "../io/hub/locate-model.js";
 import type { Checkpoint } from "../models/checkpoint.js";
 import { LanguageModel } from "../models/language-model.js";
 import { TpttConfig } from "../tptt/config/config.js";
@@ -32,14 +33,16 @@ export type Inspection = Awaited<ReturnType<typeof inspectModel>>;
 export async function inspectModel(
   given: Given<typeof inspectionOptions>,
   values: Values<typeof inspectionOptions>,
+  observer?: HubObserver,
 ) {
-  const saved = await readSavedConfig(values.model);
+  const place = await locateModel(values.model, observer);
+  const saved = await readSavedConfig(place.path);
   const { trainableParameters = [], ...changes } = toTpttOptions(given, saved);
-  const baseModelName = saved ? await locateBase(saved, values.model) : resolve(values.model);
-  const config = (saved ?? TpttConfig.from({})).with({ ...changes, baseModelName });
-  const checkpoint = await openBaseModel(config);
+  const base = await locateBase(saved, place);
+  const config = (saved ?? TpttConfig.from({})).with({ ...changes, ...base });
+  const checkpoint = await openBaseModel(config, observer);
   try {
-    const base = describeBase(checkpoint);
+    const described = describeBase(checkpoint);
     const model = new TpttModel({
       config,
       baseConfig: checkpoint.config,
@@ -52,9 +55,9 @@ export async function inspectModel(
         model: values.model,
         kind: saved ? "saved titan" : "base model",
         base_model: checkpoint.path,
-        ...base,
+        ...described,
         ...describeTitan(model),
-        memory: describeMemory(model, base.parameters, given, values),
+        memory: describeMemory(model, described.parameters, given, values),
       };
     } finally {
       await model.dispose();

@@ -9,6 +9,8 @@ export interface Reporter {
   event(name: string, fields: Fields): void;
   /** Step `step` of `total` is done. To be called at every step: who shows it decides how often. */
   progress(step: number, total: number, fields: Fields): void;
+  /** Of `total` bytes of a file or a repository, `done` have come. To be called at every piece, as progress is. */
+  transfer(name: string, done: number, total: number): void;
   /** A remark for a person. */
   note(text: string): void;
   /** The work is done, with its results. */
@@ -35,10 +37,26 @@ export function createReporter({ json, stdout, stderr, loggingSteps }: ReporterO
   return stderr.isTTY ? new TerminalReporter(stderr) : new LineReporter(stderr, loggingSteps);
 }
 
+/** Milliseconds between two lines of progress. */
+const lineInterval = 5_000;
+
+/** When the next line of progress is due. */
+class Pace {
+  #last = Number.NEGATIVE_INFINITY;
+
+  isDue(isLast: boolean): boolean {
+    const now = Date.now();
+    if (!isLast && now - this.#last < lineInterval) return false;
+    this.#last = isLast ? Number.NEGATIVE_INFINITY : now;
+    return true;
+  }
+}
+
 class JsonReporter implements Reporter {
   readonly #stdout: Output;
   readonly #stderr: Output;
   readonly #loggingSteps: number;
+  readonly #pace = new Pace();
 
   constructor(stdout: Output, stderr: Output, loggingSteps = 1) {
     this.#stdout = stdout;
@@ -54,6 +72,10 @@ class JsonReporter implements Reporter {
     if (step % this.#loggingSteps === 0 || step >= total) this.event("progress", { step, total, ...fields });
   }
 
+  transfer(name: string, bytes: number, total: number): void {
+    if (this.#pace.isDue(bytes >= total)) this.event("transfer", { name, bytes, total });
+  }
+
   note(text: string): void {
     this.#stderr.write(`${text}\n`);
   }
@@ -65,14 +87,11 @@ class JsonReporter implements Reporter {
   close(): void {}
 }
 
-/** Milliseconds between two lines of progress. */
-const lineInterval = 5_000;
-
 class LineReporter implements Reporter {
   readonly #stderr: Output;
   readonly #loggingSteps: number | undefined;
   readonly #clock = new Clock();
-  #lastLine = Number.NEGATIVE_INFINITY;
+  readonly #pace = new Pace();
 
   constructor(stderr: Output, loggingSteps: number | undefined) {
     this.#stderr = stderr;
@@ -85,11 +104,14 @@ class LineReporter implements Reporter {
 
   progress(step: number, total: number, fields: Fields): void {
     const left = this.#clock.left(step, total);
-    const now = Date.now();
-    const due = this.#loggingSteps ? step % this.#loggingSteps === 0 : now - this.#lastLine >= lineInterval;
-    if (!due && step < total) return;
-    this.#lastLine = now;
-    this.note(`step ${line(`${step}/${total}`, fields)}${left}`);
+    const isLast = step >= total;
+    const due = this.#loggingSteps ? step % this.#loggingSteps === 0 || isLast : this.#pace.isDue(isLast);
+    if (due) this.note(`step ${line(`${step}/${total}`, fields)}${left}`);
+  }
+
+  transfer(name: string, done: number, total: number): void {
+    const left = this.#clock.left(done, total);
+    if (this.#pace.isDue(done >= total)) this.note(`${name} ${bytesOf(done, total)}${left}`);
   }
 
   note(text: string): void {
@@ -136,6 +158,20 @@ class TerminalReporter implements Reporter {
       this.note(`step ${text}`);
       return;
     }
+    this.#draw(step, total, text);
+  }
+
+  transfer(name: string, done: number, total: number): void {
+    const text = `${name} ${bytesOf(done, total)}${this.#clock.left(done, total)}`;
+    if (done < total) {
+      this.#draw(done, total, text);
+      return;
+    }
+    this.close();
+    this.note(text);
+  }
+
+  #draw(step: number, total: number, text: string): void {
     this.#show = () => this.#bar.start(total, step, { text });
     if (!this.#bar.isActive) this.#show();
     this.#bar.setTotal(total);
@@ -171,6 +207,12 @@ class Clock {
     if (step === firstStep || step >= total) return "";
     return `, ${duration((((time - start) / (step - firstStep)) * (total - step)) / 1000)} left`;
   }
+}
+
+/** `12.5/540.0 MB` */
+function bytesOf(done: number, total: number): string {
+  const [unit, size] = total < 1e6 ? ["kB", 1e3] : total < 1e9 ? ["MB", 1e6] : ["GB", 1e9];
+  return `${(done / size).toFixed(1)}/${(total / size).toFixed(1)} ${unit}`;
 }
 
 function duration(seconds: number): string {

@@ -3,6 +3,8 @@ import { extname, join } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { InputError } from "../errors.js";
 import { fileError, openFile } from "../io/byte-source.js";
+import { parseHubId } from "../io/hub/hub-id.js";
+import { extensions, filesOfHub, type HubDataOptions } from "./hub-dataset.js";
 import { openJsonArray } from "./rows/array-rows.js";
 import { openCsv } from "./rows/csv-rows.js";
 import { openJsonLines } from "./rows/line-rows.js";
@@ -10,34 +12,49 @@ import { openParquet } from "./rows/parquet-rows.js";
 import type { RowFile } from "./rows/row-file.js";
 import { openText } from "./rows/text-rows.js";
 
-/** What a folder is searched for. */
-const extensions = ["json", "jsonl", "ndjson", "csv", "tsv", "parquet", "txt"];
-
 /**
  * The files that a data set's name stands for: this is the one place where names become paths. A name is a file, a
- * folder (all data files in it, at any depth), or a pattern such as `data/train-*.parquet`.
+ * folder (all data files in it, at any depth), a pattern such as `data/train-*.parquet`, or, when none of these is
+ * there, a data set of the hub (`org/name[@revision][/folder, file, pattern or configuration]`), of which the files of a
+ * split are downloaded.
  *
  * @returns paths in the order of their names, for each name.
  * @throws InputError naming what does not exist or holds no data.
  */
-export async function datasetFiles(names: readonly string[]): Promise<string[]> {
+export async function datasetFiles(
+  names: readonly string[],
+  options: HubDataOptions = {},
+): Promise<string[]> {
   const files = [];
-  for (const name of names) files.push(...(await filesOf(name)));
+  for (const name of names) files.push(...(await filesOf(name, options)));
   return files;
 }
 
-async function filesOf(name: string): Promise<string[]> {
+async function filesOf(name: string, options: HubDataOptions): Promise<string[]> {
   const found = await stat(name).catch((error: unknown) => fileError(name, error));
   if (!(found instanceof Error)) {
+    refuseSplit(name, options);
     if (!found.isDirectory()) return [name];
     const files = await sorted(`**/*.{${extensions.join(",")}}`, name);
     if (files.length > 0) return files.map((file) => join(name, file));
     throw new InputError(name, `holds no data file, expected ${extensions.map((e) => `.${e}`).join(", ")}`);
   }
-  if (!isDynamicPattern(name)) throw found;
-  const files = await sorted(name, ".");
-  if (files.length > 0) return files;
-  throw new InputError(name, "matches no file; check the pattern");
+  if (isDynamicPattern(name)) {
+    const files = await sorted(name, ".");
+    if (files.length > 0) refuseSplit(name, options);
+    if (files.length > 0) return files;
+  }
+  const id = parseHubId(name);
+  if (id) return filesOfHub(id, options);
+  throw isDynamicPattern(name) ? new InputError(name, "matches no file; check the pattern") : found;
+}
+
+function refuseSplit(name: string, { split }: HubDataOptions): void {
+  if (split === undefined) return;
+  throw new InputError(
+    "--split",
+    `is ${split}, but ${name} is a local path; name the files of the split instead`,
+  );
 }
 
 const sorted = async (pattern: string, cwd: string): Promise<string[]> =>

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../errors.js";
 import { datasetFiles, openRows } from "./dataset-files.js";
+import type { HubDataOptions } from "./hub-dataset.js";
 import {
   columnsRead,
   type DataRecord,
@@ -11,7 +12,7 @@ import {
 import type { RowFile } from "./rows/row-file.js";
 
 /** How a data set is read. */
-export interface ReadOptions extends RecordOptions {
+export interface ReadOptions extends RecordOptions, HubDataOptions {
   /** Leaves out rows that cannot be read, instead of ending with the first. */
   readonly skipMalformed?: boolean;
   /** Told of every row that is left out, and why. */
@@ -57,7 +58,7 @@ export class Records {
   }
 
   /**
-   * @param names files, folders or patterns.
+   * @param names files, folders, patterns, or data sets of the hub.
    * @throws InputError naming the file, the line or row, and the field, when one is missing, empty or malformed.
    */
   static async open(names: readonly string[], options: ReadOptions = {}): Promise<Records> {
@@ -71,7 +72,7 @@ export class Records {
       onMalformed?.(error.message);
     };
     try {
-      for (const path of await datasetFiles(names)) {
+      for (const path of await datasetFiles(names, options)) {
         const rows = await openRows(path, columnsRead(options));
         const first = countOf(files);
         const file: IndexedFile = { rows, first, offsets: [], leftOut: [], sizes: [] };

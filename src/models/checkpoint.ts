@@ -12,6 +12,8 @@ import { InputError } from "../errors.js";
 import { fileError } from "../io/byte-source.js";
 import { isBlockType } from "../io/gguf-quants.js";
 import { openHfFolder } from "../io/hf-folder.js";
+import type { HubObserver } from "../io/hub/hub.js";
+import { locateModel } from "../io/hub/locate-model.js";
 import type { JsonObject } from "../io/json-file.js";
 import { type RowRange, rowRanges } from "../io/row-range.js";
 import { missingTensor } from "../io/safetensors.js";
@@ -214,11 +216,12 @@ function quantizable(model: Backbone): Map<Parameter, 4 | 8> {
 }
 
 /**
- * Opens a pretrained model: a GGUF file or a Hugging Face folder.
+ * Opens a pretrained model: a GGUF file, a Hugging Face folder, or one of the hub (`org/name[@revision][/subfolder]`).
  *
  * @throws InputError naming the file and the field or tensor that is missing, wrong or not supported.
  */
-export async function openCheckpoint(path: string): Promise<Checkpoint> {
+export async function openCheckpoint(name: string, observer?: HubObserver): Promise<Checkpoint> {
+  const { path } = await locateModel(name, observer);
   const found = await stat(path).catch((error: unknown) => {
     throw fileError(path, error);
   });

@@ -57,6 +57,7 @@ export class TpttModel {
    * that grows has no length, so it cannot be decoded.
    */
   magRamp = false;
+  readonly #basePath: string;
   readonly #parts: TitanParts;
   readonly #runner: TitanRunner;
   readonly #magWeights: MagWeights;
@@ -66,6 +67,7 @@ export class TpttModel {
     config,
     baseConfig,
     base,
+    basePath = config.baseModelPath,
     frozen,
     tokenizer,
     eosTokenIds = [],
@@ -75,6 +77,7 @@ export class TpttModel {
     this.baseConfig = baseConfig;
     this.tokenizer = tokenizer;
     this.eosTokenIds = eosTokenIds;
+    this.#basePath = basePath;
     this.disableLinearAttn = config.disableLinearAttn;
     setTrainableParameters(base, trainableParameters);
     const { linearCache, wrapped } = getTpttModel(base, config);
@@ -97,17 +100,18 @@ export class TpttModel {
   /**
    * Opens a model.
    *
-   * @param path a base model (a GGUF file, a Hugging Face folder), which becomes a titan as the options say; or the
+   * @param name a base model (a GGUF file, a Hugging Face folder), which becomes a titan as the options say; or the
    * folder of a saved titan or of a PEFT adapter, of which the options change what they name. An adapter's base model
-   * gets no memories unless the options name an operator.
+   * gets no memories unless the options name an operator. Each may be one of the hub, `org/name[@revision][/subfolder]`;
+   * a path that is there comes first.
    * @throws InputError naming the file and field, or the option, that is wrong.
    */
   static async fromPretrained(
-    path: string,
+    name: string,
     { seed = 0, device = "cpu", ...options }: FromPretrainedOptions = {},
   ): Promise<TpttModel> {
     await requireDevice(device);
-    const { parts, trained } = await openTitan(path, options);
+    const { parts, trained } = await openTitan(name, options);
     try {
       const model = new TpttModel({ ...parts, device });
       await (trained === undefined ? model.initializeParams(seed) : model.loadParams(trained));
@@ -345,7 +349,7 @@ export class TpttModel {
   /** Writes the base model with what was trained in its weights, in Hugging Face form. */
   async saveMerged(folder: string): Promise<void> {
     const { baseConfig, params, tokenizer } = this;
-    const basePath = this.config.baseModelPath;
+    const basePath = this.#basePath;
     await writeMerged(folder, { parts: this.#parts, params, basePath, baseConfig, tokenizer });
   }
 

@@ -28,7 +28,7 @@ test("a usage error is one line, and exit code 2", async () => {
   expect({ code, stderr }).toEqual({
     code: 2,
     stderr:
-      "tptt: --data: is missing; give JSON, JSONL, CSV, Parquet or text: a file, a folder or a pattern\n",
+      "tptt: --data: is missing; give JSON, JSONL, CSV, Parquet or text: a file, a folder or a pattern, or one of the hub: org/name[@revision][/folder]\n",
   });
 });
 

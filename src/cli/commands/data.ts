@@ -1,5 +1,6 @@
-import { resolve } from "node:path";
 import { InputError } from "../../errors.js";
+import type { HubObserver } from "../../io/hub/hub.js";
+import { locateModel } from "../../io/hub/locate-model.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import { TpttConfig } from "../../tptt/config/config.js";
 import { readSavedConfig } from "../../tptt/files/open-titan.js";
@@ -9,6 +10,7 @@ import { defineCommand } from "../command.js";
 import { common, maxLengthFor } from "../common-options.js";
 import { dataOptions, openRecords, useChatTemplate } from "../data-options.js";
 import { dataReport, measureData } from "../data-report.js";
+import { observeHub } from "../hub-names.js";
 import { complete } from "../options.js";
 import { createReporter } from "../reporter.js";
 
@@ -29,7 +31,7 @@ export const data = defineCommand({
   async run(given, io) {
     const values = complete(options, given);
     const reporter = createReporter({ ...io, json: values.json });
-    const { tokenizer, longest } = await readTokenizer(values.model);
+    const { tokenizer, longest } = await readTokenizer(values.model, observeHub(reporter));
     await useChatTemplate(tokenizer, values);
     const records = await openRecords(values.dataset, values, reporter);
     try {
@@ -53,10 +55,14 @@ export const data = defineCommand({
 });
 
 /** The tokenizer of a model, and the longest text that the model reads, without its weights. */
-async function readTokenizer(model: string): Promise<{ tokenizer: Tokenizer; longest: number }> {
-  const saved = await readSavedConfig(model);
-  const baseModelName = saved ? await locateBase(saved, model) : resolve(model);
-  const checkpoint = await openBaseModel((saved ?? TpttConfig.from({})).with({ baseModelName }));
+async function readTokenizer(
+  model: string,
+  observer: HubObserver,
+): Promise<{ tokenizer: Tokenizer; longest: number }> {
+  const place = await locateModel(model, observer);
+  const saved = await readSavedConfig(place.path);
+  const base = await locateBase(saved, place);
+  const checkpoint = await openBaseModel((saved ?? TpttConfig.from({})).with(base), observer);
   try {
     const tokenizer = await checkpoint.tokenizer();
     if (tokenizer) return { tokenizer, longest: checkpoint.model.config.maxPositionEmbeddings };

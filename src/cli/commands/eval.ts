@@ -7,6 +7,7 @@ import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { checkTaskOptions, evaluationOptions } from "../evaluation/options.js";
 import { evaluationReport } from "../evaluation/report.js";
 import { tasks } from "../evaluation/tasks.js";
+import { observeHub } from "../hub-names.js";
 import { loadModel } from "../load-model.js";
 import { complete } from "../options.js";
 import { createReporter } from "../reporter.js";
@@ -22,7 +23,11 @@ export const evaluate = defineCommand({
     checkTaskOptions(given, task);
     const reporter = createReporter({ ...io, json });
     const records = values.data && (await openRecords(values.data, values, reporter));
-    const loading = loadModel(values.model, values.mag_weight, { quantize, device });
+    const loading = loadModel(values.model, values.mag_weight, {
+      quantize,
+      device,
+      hubObserver: observeHub(reporter),
+    });
     const model = await (records ? openBeside(records, loading) : loading);
     try {
       const { result, data, tokensPerSecond } = await tasks[task]({

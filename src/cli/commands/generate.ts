@@ -3,6 +3,7 @@ import { diffusionAlgorithms } from "../../generate/diffusion.js";
 import { defineCommand } from "../command.js";
 import { common, count, quantizeOption } from "../common-options.js";
 import { effectiveMagWeight } from "../effective-mag-weight.js";
+import { observeHub } from "../hub-names.js";
 import { loadModel } from "../load-model.js";
 import { complete, defined } from "../options.js";
 import { createReporter } from "../reporter.js";
@@ -40,7 +41,11 @@ export const generate = defineCommand({
   async run(given, io) {
     const { json, quantize, device, ...values } = complete(options, given);
     const reporter = createReporter({ ...io, json });
-    const model = await loadModel(values.model, values.mag_weight, { quantize, device });
+    const model = await loadModel(values.model, values.mag_weight, {
+      quantize,
+      device,
+      hubObserver: observeHub(reporter),
+    });
     try {
       const start = performance.now();
       const arrivals: number[] = [];

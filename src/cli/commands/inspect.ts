@@ -1,5 +1,6 @@
 import { defineCommand } from "../command.js";
 import { common } from "../common-options.js";
+import { observeHub } from "../hub-names.js";
 import { inspectionOptions, inspectModel } from "../inspection.js";
 import { inspectionTable } from "../inspection-table.js";
 import { complete } from "../options.js";
@@ -14,8 +15,9 @@ export const inspect = defineCommand({
   options,
   async run(given, io) {
     const values = complete(options, given);
-    const inspection = await inspectModel(given, values);
-    if (values.json) createReporter({ ...io, json: true }).done(inspection);
+    const reporter = createReporter({ ...io, json: values.json });
+    const inspection = await inspectModel(given, values, observeHub(reporter));
+    if (values.json) reporter.done(inspection);
     else io.stdout.write(inspectionTable(inspection));
   },
 });

@@ -1,4 +1,4 @@
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { type Dataset, splitDataset } from "../../data/dataset.js";
 import { packDataset } from "../../data/pack.js";
@@ -13,6 +13,7 @@ import { type CliIo, defineCommand, interrupted } from "../command.js";
 import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
 import { readConfigFile } from "../config-file.js";
 import { dataOptions, examplesOf, openBeside, openRecords, remarksOf } from "../data-options.js";
+import { lastingName, observeHub, shortName } from "../hub-names.js";
 import { complete, flag, type Given, path, share, type Values } from "../options.js";
 import { quoted } from "../quoted.js";
 import { createReporter, type Reporter } from "../reporter.js";
@@ -69,16 +70,17 @@ async function trainIn(
   io: CliIo,
 ): Promise<number> {
   const card = values.card_template === undefined ? null : await locateTemplate(values.card_template);
-  const titan = toTpttOptions(given, await readSavedConfig(values.model));
+  const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
+  const hubObserver = observeHub(reporter);
+  const titan = toTpttOptions(given, await readSavedConfig(values.model, hubObserver));
   refuseIdle(given, "report_to none", values.report_to === "none", ["logging_dir"]);
   refuseIdle(given, "disable_linear_attn", values.disable_linear_attn, Object.keys(lizaOptions));
-  const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
   for (const problem of folder.torn) reporter.note(`torn checkpoint: ${problem}`);
   const records = await openRecords(values.dataset, values, reporter);
   const { seed, quantize, device } = values;
   const model = await openBeside(
     records,
-    TpttModel.fromPretrained(values.model, { ...titan, seed, quantize, device }),
+    TpttModel.fromPretrained(values.model, { ...titan, seed, quantize, device, hubObserver }),
   );
   try {
     const longest = model.base.config.maxPositionEmbeddings;
@@ -91,7 +93,8 @@ async function trainIn(
       ...(records.malformed > 0 ? { malformed: records.malformed } : {}),
       trainable_parameters: model.trainable.reduce((sum, { size }) => sum + size, 0),
     });
-    const report = new TrainingReport(model, reporter, () => folder.begin(optionsOfRun(given)));
+    const ofRun = await optionsOfRun(given);
+    const report = new TrainingReport(model, reporter, () => folder.begin(ofRun));
     const trainer = new Trainer({
       model,
       args: trainingArguments({ ...values, max_length }),
@@ -113,7 +116,7 @@ async function trainIn(
       if (result.interrupted) return result;
       await model.savePretrained(folder.path);
       const figures = {
-        ...optionsOnCard({ ...values, max_length }),
+        ...(await optionsOnCard({ ...values, max_length })),
         examples: data.trainDataset.length,
         ...report.figures,
         steps: result.steps,
@@ -159,12 +162,14 @@ async function withOptionsOfRun(given: Given<Options>): Promise<Given<Options>> 
 }
 
 /** What a resumed run needs to know, wherever it is started. */
-function optionsOfRun({ resume, output, json, ...given }: Given<Options>): Given<Options> {
+async function optionsOfRun({ resume, output, json, ...given }: Given<Options>): Promise<Given<Options>> {
   const { model, dataset, logging_dir, card_template, chat_template } = given;
   return {
     ...given,
-    ...(model === undefined ? {} : { model: resolve(model) }),
-    ...(dataset === undefined ? {} : { dataset: dataset.map((name) => resolve(name)) }),
+    ...(model === undefined ? {} : { model: await lastingName("model", model) }),
+    ...(dataset === undefined
+      ? {}
+      : { dataset: await Promise.all(dataset.map((name) => lastingName("dataset", name))) }),
     ...(logging_dir === undefined ? {} : { logging_dir: resolve(logging_dir) }),
     ...(card_template === undefined ? {} : { card_template: resolve(card_template) }),
     ...(chat_template === undefined ? {} : { chat_template: resolve(chat_template) }),
@@ -172,8 +177,8 @@ function optionsOfRun({ resume, output, json, ...given }: Given<Options>): Given
 }
 
 /** What the model card says of a run's options. */
-const optionsOnCard = (values: Values<Options>) => ({
-  dataset: values.dataset.map((name) => basename(name)).join(", "),
+const optionsOnCard = async (values: Values<Options>) => ({
+  dataset: (await Promise.all(values.dataset.map(shortName))).join(", "),
   epochs: values.max_steps === undefined ? values.epochs : undefined,
   batch_size: values.batch_size,
   gradient_accumulation_steps: values.gradient_accumulation_steps,

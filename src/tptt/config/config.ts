@@ -39,6 +39,7 @@ function isInside(path: string): boolean {
 const schema = z
   .object({
     base_model_name: z.string().min(1, "expected the path of the base model").default("google/gemma-3-270m"),
+    base_model_revision: z.string().nullish(),
     base_model_subfolder: z.string().refine(isInside, "expected a folder inside the base model's").nullish(),
     name_or_path: z.string().nullish(),
     model_task: z.string().nullish(),
@@ -73,6 +74,8 @@ const schema = z
 export interface TpttConfigOptions {
   /** A hub name, or the path of a folder or GGUF file. */
   readonly baseModelName?: string;
+  /** Of a base model from the hub: the commit, branch or tag. Default: the main branch, as it was when the titan was made. */
+  readonly baseModelRevision?: string | undefined;
   /** The folder inside the base model's that holds its files. */
   readonly baseModelSubfolder?: string;
   /** Where the titan lies for Python, which looks for its weights there. Default: `Titans-` and the base model's name. */
@@ -135,6 +138,8 @@ export class TpttConfig {
   readonly modelType = "tptt";
   /** A hub name, or the path of a folder or GGUF file. */
   readonly baseModelName: string;
+  /** Of a base model from the hub: its commit, branch or tag. */
+  readonly baseModelRevision: string | undefined;
   /** The folder inside the base model's that holds its files. */
   readonly baseModelSubfolder: string | undefined;
   /** Where the titan lies for Python. */
@@ -165,6 +170,7 @@ export class TpttConfig {
 
   private constructor(fields: z.output<typeof schema>, given: JsonObject) {
     this.baseModelName = fields.base_model_name;
+    this.baseModelRevision = fields.base_model_revision ?? undefined;
     this.baseModelSubfolder = fields.base_model_subfolder ?? undefined;
     this.nameOrPath = fields.name_or_path ?? `Titans-${this.baseModelName.replace(/^.*?\//, "")}`;
     this.modelTask = fields.model_task ?? undefined;

@@ -1,6 +1,8 @@
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { Device, FrozenWeights } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
+import type { HubObserver } from "../../io/hub/hub.js";
+import { locateModel } from "../../io/hub/locate-model.js";
 import type { JsonObject } from "../../io/json-file.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import type { Backbone } from "../../models/backbone.js";
@@ -27,6 +29,8 @@ export interface FromPretrainedOptions extends TpttConfigOptions {
    * blocks of 32 (the embeddings of the vocabulary always to 8 bits). What is trained stays f32; a titan that is saved does not remember it.
    */
   readonly quantize?: Quantization;
+  /** Told of downloads, when the model or its base model is one of the hub. */
+  readonly hubObserver?: HubObserver;
 }
 
 /** What a titan is made from. */
@@ -36,6 +40,8 @@ export interface TpttModelParts {
   readonly baseConfig: JsonObject;
   /** The base model, its parameters named. The titan takes it over. */
   readonly base: Backbone;
+  /** Where the base model's files are; default: where the config says. */
+  readonly basePath?: string;
   /** The base model's weights. */
   readonly frozen: FrozenWeights;
   readonly tokenizer?: Tokenizer | undefined;
@@ -60,7 +66,8 @@ export interface OpenedTitan {
  * @returns undefined when the path is a base model.
  * @throws InputError naming the field that is wrong.
  */
-export async function readSavedConfig(path: string): Promise<TpttConfig | undefined> {
+export async function readSavedConfig(name: string, observer?: HubObserver): Promise<TpttConfig | undefined> {
+  const { path } = await locateModel(name, observer);
   return (await readTitanConfig(path)) ?? (await readPeftConfig(path));
 }
 
@@ -70,22 +77,26 @@ export async function readSavedConfig(path: string): Promise<TpttConfig | undefi
  * @throws InputError naming the file and field, or the option, that is wrong.
  */
 export async function openTitan(
-  path: string,
-  { trainableParameters, quantize = "none", ...options }: FromPretrainedOptions,
+  name: string,
+  { trainableParameters, quantize = "none", hubObserver, ...options }: FromPretrainedOptions,
 ): Promise<OpenedTitan> {
   if (!quantizations.includes(quantize)) {
     throw new InputError("quantize", `is ${quantize}, expected one of ${quantizations.join(", ")}`);
   }
+  const place = await locateModel(name, hubObserver);
+  const { path } = place;
   const saved = await readSavedConfig(path);
+  const base = await locateBase(saved, place);
+  const open = { quantize, hubObserver };
   if (!saved) {
-    const config = TpttConfig.from({ ...options, baseModelName: resolve(path) });
+    const config = TpttConfig.from({ ...options, ...base });
     if (trainableParameters && config.loraConfig) {
       throw new InputError(
         "trainable",
         "is given beside LoRA; name whole modules in its modules_to_save, or leave LoRA out",
       );
     }
-    return { parts: await openBase(config, quantize, trainableParameters), trained: undefined };
+    return { parts: await openBase(config, open, trainableParameters), trained: undefined };
   }
   if (trainableParameters) {
     throw new InputError("trainable", `is given, but ${path} trains what it was made to train; leave it out`);
@@ -98,15 +109,14 @@ export async function openTitan(
       `is given, but ${path} was trained in full; go on without LoRA, or merge it first`,
     );
   }
-  const baseModelName = await locateBase(saved, path);
-  const config = withTargets(saved.with({ ...memoriesOf(saved, options), ...options, baseModelName }), names);
+  const config = withTargets(saved.with({ ...memoriesOf(saved, options), ...options, ...base }), names);
   if (!config.loraConfig && names.updated.length > 0) {
     throw new InputError(
       `${join(path, "config.json")}: lora_config`,
       `is missing, but ${adapterFile} holds low-rank updates; put the config back that they were trained with`,
     );
   }
-  const parts = await openBase(config, quantize, config.loraConfig ? undefined : names.parameters);
+  const parts = await openBase(config, open, config.loraConfig ? undefined : names.parameters);
   // The base model's tokenizer is the same; the template may be one that the titan was trained with.
   await parts.tokenizer?.useChatTemplateOf(path);
   return { parts, trained };
@@ -128,7 +138,10 @@ const withTargets = (config: TpttConfig, { updated }: TrainedNames): TpttConfig 
 
 async function openBase(
   config: TpttConfig,
-  quantize: Quantization,
+  {
+    quantize,
+    hubObserver,
+  }: { readonly quantize: Quantization; readonly hubObserver: HubObserver | undefined },
   trainableParameters: readonly string[] = [],
 ): Promise<TpttModelParts> {
   if (trainableParameters.length > 0 && (quantize === "int8" || quantize === "int4")) {
@@ -137,13 +150,13 @@ async function openBase(
       `is ${quantize}, but parameters of the base model are trained, from their full values; leave it out, or train LoRA`,
     );
   }
-  const checkpoint = await openBaseModel(config);
+  const checkpoint = await openBaseModel(config, hubObserver);
   try {
-    const { config: baseConfig, model: base, eosTokenIds } = checkpoint;
+    const { config: baseConfig, model: base, path: basePath, eosTokenIds } = checkpoint;
     requireSome(trainableParameters, base);
     const tokenizer = await checkpoint.tokenizer();
     const frozen = await checkpoint.load(quantize);
-    return { config, baseConfig, base, frozen, tokenizer, eosTokenIds, trainableParameters };
+    return { config, baseConfig, base, basePath, frozen, tokenizer, eosTokenIds, trainableParameters };
   } finally {
     await checkpoint.close();
   }

@@ -27,7 +27,7 @@ export async function readPeftConfig(path: string): Promise<TpttConfig | undefin
   const where = join(path, configFile);
   const fields = await readJsonFileIfPresent(where);
   if (!fields) return undefined;
-  const { base_model_name_or_path: base, ...lora } = fields;
+  const { base_model_name_or_path: base, revision, ...lora } = fields;
   parseWith(loraSchema, lora, where);
   if (typeof base !== "string" || base === "") {
     throw new InputError(
@@ -37,7 +37,13 @@ export async function readPeftConfig(path: string): Promise<TpttConfig | undefin
   }
   const task = lora.task_type === "FEATURE_EXTRACTION" ? { model_task: "feature_extraction" } : {};
   return TpttConfig.parse(
-    { base_model_name: base, lora_config: lora, disable_linear_attn: true, ...task },
+    {
+      base_model_name: base,
+      ...(typeof revision === "string" ? { base_model_revision: revision } : {}),
+      lora_config: lora,
+      disable_linear_attn: true,
+      ...task,
+    },
     where,
   );
 }
@@ -85,6 +91,7 @@ export async function writePeftAdapter(
   const fields = {
     ...lora,
     base_model_name_or_path: config.baseModelPath,
+    ...(config.baseModelRevision === undefined ? {} : { revision: config.baseModelRevision }),
     inference_mode: true,
     target_modules: targetsFor(config.loraConfig.targetModules, updated, barePath),
   };

@@ -3,11 +3,14 @@ import { join, resolve, sep } from "node:path";
 import type { Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { recoverFolder, writeFileAtomic } from "../../io/atomic-file.js";
+import type { HubObserver } from "../../io/hub/hub.js";
+import { formatHubId, parseHubId } from "../../io/hub/hub-id.js";
+import { hubIdOf, type ModelPlace } from "../../io/hub/locate-model.js";
 import { type JsonObject, readJsonFileIfPresent } from "../../io/json-file.js";
 import { exists, isFolder } from "../../io/path-kind.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import { type Checkpoint, openCheckpoint } from "../../models/checkpoint.js";
-import { TpttConfig } from "../config/config.js";
+import { TpttConfig, type TpttConfigOptions } from "../config/config.js";
 import { adapterFile, saveTpttSafetensors } from "./adapter-file.js";
 import { generateModelCard } from "./model-card.js";
 
@@ -84,15 +87,37 @@ async function pythonFields(folder: string, fields: JsonObject): Promise<JsonObj
   return { operator_form: "tptt-0.12", pooling_config };
 }
 
+/** The fields of a config that say which base model it is. */
+export type BaseFields = Pick<
+  TpttConfigOptions,
+  "baseModelName" | "baseModelRevision" | "baseModelSubfolder"
+>;
+
 /**
- * The path of the base model of a titan or an adapter: as the config has it, or beside its folder.
+ * Which base model it is: of a titan or an adapter as its config has it, or beside its folder, or on the hub; of what is
+ * no titan, itself.
  *
+ * @param saved the config of a titan or an adapter.
  * @throws InputError when there is nothing.
  */
-export async function locateBase({ baseModelName }: TpttConfig, folder: string): Promise<string> {
-  for (const path of [baseModelName, join(folder, baseModelName)]) {
-    if (await exists(path)) return resolve(path);
+export async function locateBase(
+  saved: TpttConfig | undefined,
+  { path: folder, hubId }: ModelPlace,
+): Promise<BaseFields> {
+  if (!saved) {
+    if (!hubId) return { baseModelName: resolve(folder) };
+    const { name, revision, subfolder } = hubId;
+    return {
+      baseModelName: name,
+      baseModelRevision: revision,
+      ...(subfolder === undefined ? {} : { baseModelSubfolder: subfolder }),
+    };
   }
+  const { baseModelName } = saved;
+  for (const path of [baseModelName, join(folder, baseModelName)]) {
+    if (await exists(path)) return { baseModelName: resolve(path), baseModelRevision: undefined };
+  }
+  if (parseHubId(baseModelName)) return { baseModelName };
   const isTitan = await exists(join(folder, configFile));
   const where = isTitan
     ? [configFile, "base_model_name"]
@@ -108,8 +133,13 @@ export async function locateBase({ baseModelName }: TpttConfig, folder: string):
  *
  * @throws InputError naming what is wrong with it; also when its subfolder is a link that leads out of its folder.
  */
-export async function openBaseModel(config: TpttConfig): Promise<Checkpoint> {
-  const { baseModelName, baseModelSubfolder, baseModelPath } = config;
+export async function openBaseModel(config: TpttConfig, observer?: HubObserver): Promise<Checkpoint> {
+  const { baseModelName, baseModelRevision, baseModelSubfolder, baseModelPath } = config;
+  const hubId = await hubIdOf(baseModelName);
+  if (hubId) {
+    const { name, revision = baseModelRevision, subfolder = baseModelSubfolder } = hubId;
+    return openCheckpoint(formatHubId({ name, revision, subfolder }), observer);
+  }
   if (baseModelSubfolder !== undefined && (await exists(baseModelPath))) {
     const [folder, inside] = [await realpath(baseModelName), await realpath(baseModelPath)];
     if (inside !== folder && !inside.startsWith(folder + sep)) {

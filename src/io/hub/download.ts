@@ -1,0 +1,253 @@
+import { createHash, type Hash } from "node:crypto";
+import { constants, type FileHandle, open, rename, rm } from "node:fs/promises";
+import { errorCode, InputError } from "../../errors.js";
+import { type Answer, attempts, type HubClient } from "./client.js";
+import type { HubFile } from "./hub.js";
+import { type HubUnreachable, placeOf, type Subject, unreachable } from "./hub-error.js";
+
+/** A file to download. */
+export interface Download extends HubFile {
+  readonly url: string;
+  readonly subject: Subject;
+  /** Where it goes. What has come so far lies beside it, and is gone on with by the next call. */
+  readonly path: string;
+  /** Told how many bytes came, or, below zero, have to come again. */
+  readonly onBytes: (count: number) => void;
+}
+
+/**
+ * Downloads a file: from where an earlier try was cut off, as often as the connection is, and with its name only when
+ * size and hash are right.
+ *
+ * @throws InputError when it cannot be had; what has come stays for the next try.
+ */
+export async function download(client: HubClient, file: Download): Promise<void> {
+  const { path, size, etag, subject } = file;
+  // Not Python's name for it: its locks and ours do not know of each other.
+  const part = await PartialFile.open(`${path}.tptt.incomplete`, file);
+  try {
+    await receiveAll(client, part, file);
+    if (!(await part.isRight())) {
+      // It may have been damaged on disk since the earlier try, or on the way: once more, all of it.
+      await part.restart();
+      await receiveAll(client, part, file);
+      const found = await part.digest();
+      if (found !== etag) {
+        await part.restart();
+        throw new InputError(
+          placeOf(subject),
+          `came with hash ${found}, the hub names ${etag}; what serves ${client.settings.endpoint} is broken, try another`,
+        );
+      }
+    }
+    await part.finish(path);
+  } catch (error) {
+    await part.close();
+    if (errorCode(error) !== "ENOSPC") throw error;
+    throw new InputError(
+      path,
+      `the disk is full, ${size} bytes are needed; make room, or set HF_HOME elsewhere`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Receives what is missing, in as many goes as it takes; each that brings something starts the count of tries again. */
+async function receiveAll(client: HubClient, part: PartialFile, file: Download): Promise<void> {
+  let validator: string | undefined;
+  for (let failed = 0; part.length < file.size; ) {
+    const before = part.length;
+    const outcome = await receive(client, part, file, validator);
+    validator = outcome.validator;
+    if (part.length >= file.size) return;
+    failed = part.length > before ? 0 : failed + 1;
+    if (failed >= attempts) throw outcome.problem;
+  }
+}
+
+interface Outcome {
+  /** A strong ETag of who served the bytes: while it is the same, they go on. */
+  readonly validator: string | undefined;
+  /** Why there are no more. */
+  readonly problem: HubUnreachable;
+}
+
+/** One request; takes what comes until the end, or until the connection is cut or silent. */
+async function receive(
+  client: HubClient,
+  part: PartialFile,
+  { url, subject, etag, size }: Download,
+  validator: string | undefined,
+): Promise<Outcome> {
+  const { settings } = client;
+  const stop = new AbortController();
+  const from = part.length;
+  const range =
+    from === 0 ? {} : { range: `bytes=${from}-`, ...(validator ? { "if-range": validator } : {}) };
+  const answer = await client.request(url, subject, { headers: range, signal: stop.signal });
+  const { response } = answer;
+  const problem = problemIn(answer, etag, size);
+  if (problem) {
+    await response.body?.cancel();
+    throw new InputError(placeOf(subject), problem);
+  }
+  const goesOn = response.status === 206 && startOf(response) === from;
+  if (!goesOn) await part.restart();
+  if (!goesOn && response.status !== 200) {
+    await response.body?.cancel();
+    return {
+      validator: undefined,
+      problem: unreachable(new Error(`status ${response.status}`), subject, settings),
+    };
+  }
+  const found = response.headers.get("etag");
+  const strong = found?.startsWith('"') ? found : undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const watch = () => {
+    clearTimeout(timer);
+    const silent = new Error(`silent for ${settings.stallTimeout / 1000} s`);
+    timer = setTimeout(() => stop.abort(silent), settings.stallTimeout);
+  };
+  try {
+    watch();
+    const reader = response.body?.getReader();
+    for (let piece = await reader?.read(); piece && !piece.done; piece = await reader?.read()) {
+      watch();
+      await part.append(piece.value);
+    }
+    return {
+      validator: strong,
+      problem: unreachable(new Error("the connection was cut"), subject, settings),
+    };
+  } catch (error) {
+    if (error instanceof InputError || (errorCode(error) !== undefined && isOfDisk(error))) throw error;
+    return { validator: strong, problem: unreachable(error, subject, settings) };
+  } finally {
+    clearTimeout(timer);
+    stop.abort();
+  }
+}
+
+/** What comes of writing the file, not of the network. */
+const isOfDisk = (error: unknown): boolean =>
+  error instanceof Error &&
+  "syscall" in error &&
+  "errno" in error &&
+  ["write", "ftruncate", "fsync"].includes(String(error.syscall));
+
+/** What is wrong with an answer before its first byte. */
+function problemIn({ response, headers }: Answer, etag: string, size: number): string | undefined {
+  const name = headers.get("x-linked-etag") ?? headers.get("etag");
+  const told = /^(?:W\/)?"?([0-9a-f]{40}|[0-9a-f]{64})"?$/.exec(name ?? "")?.[1];
+  // Proxies have ETags of other forms and lengths; one of our form is the content's name.
+  if (told !== undefined && told.length === etag.length && told !== etag) {
+    return `is offered as ${told}, the hub lists ${etag}; try again, the file may have changed`;
+  }
+  const all = response.status === 200 ? response.headers.get("content-length") : totalOf(response);
+  if (response.status !== 416 && all != null && Number(all) !== size) {
+    return `is offered with ${all} bytes, the hub lists ${size}; try again, the file may have changed`;
+  }
+  return undefined;
+}
+
+const contentRange = ({ headers }: Response) =>
+  /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers.get("content-range") ?? "");
+
+const startOf = (response: Response): number => Number(contentRange(response)?.[1] ?? Number.NaN);
+
+function totalOf(response: Response): string | undefined {
+  const total = contentRange(response)?.[2];
+  return total === "*" ? undefined : total;
+}
+
+/** The bytes that have come, and their hash. */
+class PartialFile {
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #file: Download;
+  #hash: Hash;
+  /** Bytes. */
+  length = 0;
+
+  private constructor(path: string, handle: FileHandle, file: Download) {
+    this.#path = path;
+    this.#handle = handle;
+    this.#file = file;
+    this.#hash = hashFor(file);
+  }
+
+  /** Goes on with what an earlier try left. */
+  static async open(path: string, file: Download): Promise<PartialFile> {
+    const part = new PartialFile(path, await open(path, constants.O_RDWR | constants.O_CREAT), file);
+    const { size } = await part.#handle.stat();
+    if (size > file.size) await part.restart();
+    else {
+      // Named by its end: what is written meanwhile is not read.
+      if (size > 0) {
+        for await (const chunk of part.#handle.createReadStream({
+          start: 0,
+          end: size - 1,
+          autoClose: false,
+        })) {
+          part.#count(chunk as Uint8Array);
+        }
+      }
+    }
+    return part;
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    if (this.length + chunk.byteLength > this.#file.size) {
+      throw new InputError(
+        placeOf(this.#file.subject),
+        `has more bytes than the ${this.#file.size} that the hub lists`,
+      );
+    }
+    for (let done = 0; done < chunk.byteLength; ) {
+      done += (await this.#handle.write(chunk, done, chunk.byteLength - done, this.length + done))
+        .bytesWritten;
+    }
+    this.#count(chunk);
+  }
+
+  #count(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+    this.length += chunk.byteLength;
+    this.#file.onBytes(chunk.byteLength);
+  }
+
+  /** Throws all away. */
+  async restart(): Promise<void> {
+    await this.#handle.truncate(0);
+    this.#file.onBytes(-this.length);
+    this.length = 0;
+    this.#hash = hashFor(this.#file);
+  }
+
+  digest(): string {
+    return this.#hash.copy().digest("hex");
+  }
+
+  isRight(): boolean {
+    return this.length === this.#file.size && this.digest() === this.#file.etag;
+  }
+
+  /** Takes the file's own name. */
+  async finish(path: string): Promise<void> {
+    await this.#handle.sync();
+    await this.#handle.close();
+    await rename(this.#path, path);
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+    if (this.length === 0) await rm(this.#path, { force: true });
+  }
+}
+
+/** The hash that a content is named by: SHA-256, or Git's of a blob. */
+function hashFor({ etag, size }: HubFile): Hash {
+  return etag.length === 64 ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
+}
