@@ -88,7 +88,10 @@ export async function openBeside<T>(records: Records, opening: Promise<T>): Prom
 }
 
 /** Puts the template that is given in the place of the model's own. */
-export async function useChatTemplate(tokenizer: Tokenizer, { chat_template }: DataValues): Promise<void> {
+export async function useChatTemplate(
+  tokenizer: Tokenizer,
+  { chat_template }: Pick<DataValues, "chat_template">,
+): Promise<void> {
   if (chat_template !== undefined) {
     tokenizer.useChatTemplate(await readTextFile(chat_template), chat_template);
   }

@@ -1,4 +1,6 @@
 import { InputError } from "../errors.js";
+import type { HubObserver } from "../io/hub/hub.js";
+import type { TpttConfig, TpttConfigOptions } from "../tptt/config/config.js";
 import { type FromPretrainedOptions, readSavedConfig } from "../tptt/files/open-titan.js";
 import { TpttModel } from "../tptt/tptt-model.js";
 import { flagOf } from "./options.js";
@@ -13,13 +15,35 @@ type Held = Pick<FromPretrainedOptions, "quantize" | "device" | "hubObserver">;
  */
 export async function loadModel(path: string, magWeight: number | undefined, held: Held): Promise<TpttModel> {
   const saved = await readSavedConfig(path, held.hubObserver);
-  if (magWeight === undefined)
-    return TpttModel.fromPretrained(path, saved ? held : { ...held, disableLinearAttn: true });
+  return TpttModel.fromPretrained(path, {
+    ...held,
+    ...(saved ? {} : { disableLinearAttn: true }),
+    ...memoriesOf(path, saved, magWeight),
+  });
+}
+
+/** Opens a titan or an adapter over the base model of one that is loaded. @throws InputError as {@link loadModel}. */
+export async function loadAdapter(
+  model: TpttModel,
+  path: string,
+  magWeight: number | undefined,
+  hubObserver: HubObserver,
+): Promise<TpttModel> {
+  const saved = await readSavedConfig(path, hubObserver);
+  return model.openAdapter(path, { ...memoriesOf(path, saved, magWeight), hubObserver });
+}
+
+function memoriesOf(
+  path: string,
+  saved: TpttConfig | undefined,
+  magWeight: number | undefined,
+): TpttConfigOptions {
+  if (magWeight === undefined) return {};
   if (saved?.magMode === "dynamic") {
     throw new InputError(
       flagOf("mag_weight"),
       `is ${magWeight}, but ${path} has learned its mu; leave it out`,
     );
   }
-  return TpttModel.fromPretrained(path, { ...held, magWeight, disableLinearAttn: false });
+  return { magWeight, disableLinearAttn: false };
 }

@@ -33,6 +33,13 @@ export const share = () =>
 /** True when the flag is there. */
 export const flag = () => z.boolean().default(false);
 
+/** A value that may be given several times; a config file has a list. */
+export const repeated = <T extends z.ZodType>(value: T) =>
+  z.preprocess(
+    (given) => (typeof given === "string" ? [given] : given),
+    z.array(value).meta({ ...value.meta(), repeated: true }),
+  );
+
 /** Names with commas between them; a config file may have a list. */
 export const names = () =>
   z.preprocess(
@@ -48,8 +55,10 @@ export function addOptions(command: Command, table: OptionTable): void {
   for (const [name, schema] of Object.entries(table)) {
     const type = innermost(schema);
     const isFlag = type instanceof z.ZodBoolean;
-    const { placeholder = placeholderOf(type) } = schema.meta() ?? {};
-    command.addOption(new Option(isFlag ? flagOf(name) : `${flagOf(name)} <${placeholder}>`, helpOf(schema)));
+    const { placeholder = placeholderOf(type), repeated } = { ...type.meta(), ...schema.meta() };
+    const option = new Option(isFlag ? flagOf(name) : `${flagOf(name)} <${placeholder}>`, helpOf(schema));
+    if (repeated) option.argParser((value, before: string[] = []) => [...before, value]);
+    command.addOption(option);
     if (isFlag) command.addOption(new Option(flagOf(`no_${name}`)).hideHelp());
   }
 }

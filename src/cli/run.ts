@@ -9,6 +9,7 @@ import { generate } from "./commands/generate.js";
 import { inspect } from "./commands/inspect.js";
 import { merge } from "./commands/merge.js";
 import { plot } from "./commands/plot.js";
+import { serve } from "./commands/serve.js";
 import { train } from "./commands/train.js";
 import { readConfigFile } from "./config-file.js";
 import { addOptions, fromCommandLine } from "./options.js";
@@ -22,6 +23,7 @@ const commands: readonly CliCommand[] = [
   generate,
   evaluate,
   plot,
+  serve,
   merge,
   adapter,
 ];

@@ -9,7 +9,7 @@ import { LoraLinear } from "../nn/lora.js";
 import { nameParameters } from "../nn/module.js";
 import { Random } from "../random.js";
 import { type RetieOptions, retieHead } from "./compat/retie.js";
-import type { TpttConfig } from "./config/config.js";
+import type { TpttConfig, TpttConfigOptions } from "./config/config.js";
 import { loadTpttSafetensors } from "./files/adapter-file.js";
 import { readDecoderFile, writeDecoderFile } from "./files/decoder-file.js";
 import { type Fingerprint, fingerprintOf, requireSameModel } from "./files/fingerprint.js";
@@ -26,6 +26,7 @@ import type {
   TokenScoresInputs,
 } from "./graphs/batch.js";
 import type { Decoder } from "./graphs/decoder.js";
+import { GraphCache } from "./graphs/graph-cache.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./graphs/titan-parts.js";
 import { type RunState, TitanRunner, type TrainingPassOptions } from "./graphs/titan-runner.js";
 import { getTpttModel, setTrainableParameters } from "./layer/inject.js";
@@ -61,19 +62,28 @@ export class TpttModel {
   readonly #parts: TitanParts;
   readonly #runner: TitanRunner;
   readonly #magWeights: MagWeights;
+  /** The models over one base, which share their weights; the first one owns them. */
+  readonly #family: TpttModel[];
+  readonly #graphs: GraphCache;
 
   /** Titanizes a base model; `params` must be set before it runs ({@link TpttModel.initializeParams}). */
-  constructor({
-    config,
-    baseConfig,
-    base,
-    basePath = config.baseModelPath,
-    frozen,
-    tokenizer,
-    eosTokenIds = [],
-    trainableParameters = [],
-    device = "cpu",
-  }: TpttModelParts) {
+  constructor(parts: TpttModelParts);
+  /** @internal @param family the models that share the base, the first of which owns it. */
+  constructor(parts: TpttModelParts, family: TpttModel[]);
+  constructor(
+    {
+      config,
+      baseConfig,
+      base,
+      basePath = config.baseModelPath,
+      frozen,
+      tokenizer,
+      eosTokenIds = [],
+      trainableParameters = [],
+      device = "cpu",
+    }: TpttModelParts,
+    family?: TpttModel[],
+  ) {
     this.baseConfig = baseConfig;
     this.tokenizer = tokenizer;
     this.eosTokenIds = eosTokenIds;
@@ -92,9 +102,12 @@ export class TpttModel {
       ...(lora ? { loraConfig: { targetModules: lora.targetModules } } : {}),
     });
     this.#parts = { base, wrapped, lora: lora?.layers ?? [], linearCache, frozen, device };
-    this.#runner = new TitanRunner(this.#parts, this.config);
     this.#magWeights = new MagWeights(wrapped.length, config.magWeight, config.magMode === "dynamic");
     this.trainable = [...new Set([...base.namedParameters()].map(([, p]) => p))].filter((p) => p.trainable);
+    this.#family = family ?? [this];
+    const alike = family?.find((other) => this.#isAlike(other));
+    this.#graphs = alike ? alike.#graphs : new GraphCache();
+    this.#runner = new TitanRunner(this.#parts, this.config, this.#graphs);
   }
 
   /**
@@ -120,6 +133,35 @@ export class TpttModel {
       await parts.frozen.dispose();
       throw error;
     }
+  }
+
+  /**
+   * Opens a saved titan or a PEFT adapter of the same base model, over the weights that are loaded: what it takes is what
+   * was trained, and graphs of its own unless another of these models is built alike. It lives as long as this model.
+   *
+   * @throws InputError naming the file and field that is wrong, or when the base is another one.
+   */
+  async openAdapter(
+    path: string,
+    options: TpttConfigOptions & Pick<FromPretrainedOptions, "hubObserver"> = {},
+  ): Promise<TpttModel> {
+    const { device } = this;
+    const loaded = { basePath: this.#basePath, frozen: this.#parts.frozen };
+    const { parts, trained } = await openTitan(path, options, loaded);
+    const model = new TpttModel({ ...parts, device }, this.#family);
+    await model.loadParams(trained!);
+    this.#family.push(model);
+    return model;
+  }
+
+  /** Whether another model over the same base differs in nothing but what its graphs are given: its weights and mu. */
+  #isAlike(other: TpttModel): boolean {
+    const structure = ({ config, baseConfig, trainable }: TpttModel) => {
+      const given = { mag_weight: 0, disable_linear_attn: false, base_model_name: "", name_or_path: "" };
+      const names = trainable.map(({ name }) => name);
+      return JSON.stringify([Object.entries({ ...config.toJson(baseConfig), ...given }).sort(), names]);
+    };
+    return structure(this) === structure(other);
   }
 
   /** Sets first values of the trained weights: low-rank updates are drawn, the base model's own are the pretrained. */
@@ -365,9 +407,10 @@ export class TpttModel {
     await this.#runner.release();
   }
 
-  /** Frees sessions and weights. */
+  /** Frees sessions and weights, also those of models that were opened over this one; such a model frees nothing. */
   async dispose(): Promise<void> {
-    await this.#runner.release();
+    if (this.#family[0] !== this) return;
+    for (const model of this.#family) await model.#runner.release();
     await this.#parts.frozen.dispose();
   }
 }

@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { Device, FrozenWeights } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
@@ -71,14 +72,20 @@ export async function readSavedConfig(name: string, observer?: HubObserver): Pro
   return (await readTitanConfig(path)) ?? (await readPeftConfig(path));
 }
 
+/** A base model that is in use: titans over it share its weights. */
+export type LoadedBase = Required<Pick<TpttModelParts, "basePath" | "frozen">>;
+
 /**
  * Opens a base model, a saved titan or a PEFT adapter, with the base model that it belongs to.
  *
- * @throws InputError naming the file and field, or the option, that is wrong.
+ * @param loaded the base model, when it is in use already: then it is not loaded again.
+ * @throws InputError naming the file and field, or the option, that is wrong; also when the base model is not the one
+ * that is loaded.
  */
 export async function openTitan(
   name: string,
   { trainableParameters, quantize = "none", hubObserver, ...options }: FromPretrainedOptions,
+  loaded?: LoadedBase,
 ): Promise<OpenedTitan> {
   if (!quantizations.includes(quantize)) {
     throw new InputError("quantize", `is ${quantize}, expected one of ${quantizations.join(", ")}`);
@@ -86,8 +93,14 @@ export async function openTitan(
   const place = await locateModel(name, hubObserver);
   const { path } = place;
   const saved = await readSavedConfig(path);
+  if (!saved && loaded) {
+    throw new InputError(
+      name,
+      "is no folder of a saved titan or of an adapter, which alone can share a base model",
+    );
+  }
   const base = await locateBase(saved, place);
-  const open = { quantize, hubObserver };
+  const open = { name, quantize, hubObserver, loaded };
   if (!saved) {
     const config = TpttConfig.from({ ...options, ...base });
     if (trainableParameters && config.loraConfig) {
@@ -136,12 +149,18 @@ const withTargets = (config: TpttConfig, { updated }: TrainedNames): TpttConfig 
     ? config.with({ loraConfig: { targetModules: updated } })
     : config;
 
+interface BaseOptions {
+  /** What is opened over it, for errors. */
+  readonly name: string;
+  readonly quantize: Quantization;
+  readonly hubObserver: HubObserver | undefined;
+  /** The base model, when it is in use already. */
+  readonly loaded?: LoadedBase | undefined;
+}
+
 async function openBase(
   config: TpttConfig,
-  {
-    quantize,
-    hubObserver,
-  }: { readonly quantize: Quantization; readonly hubObserver: HubObserver | undefined },
+  { name, quantize, hubObserver, loaded }: BaseOptions,
   trainableParameters: readonly string[] = [],
 ): Promise<TpttModelParts> {
   if (trainableParameters.length > 0 && (quantize === "int8" || quantize === "int4")) {
@@ -155,11 +174,22 @@ async function openBase(
     const { config: baseConfig, model: base, path: basePath, eosTokenIds } = checkpoint;
     requireSome(trainableParameters, base);
     const tokenizer = await checkpoint.tokenizer();
-    const frozen = await checkpoint.load(quantize);
+    if (loaded) await requireSameBase(name, basePath, loaded);
+    const frozen = loaded ? loaded.frozen : await checkpoint.load(quantize);
     return { config, baseConfig, base, basePath, frozen, tokenizer, eosTokenIds, trainableParameters };
   } finally {
     await checkpoint.close();
   }
+}
+
+/** @throws InputError when a titan's base model is another than the one that is loaded. */
+async function requireSameBase(name: string, basePath: string, loaded: LoadedBase): Promise<void> {
+  const [own, other] = await Promise.all([basePath, loaded.basePath].map((path) => realpath(path)));
+  if (own === other) return;
+  throw new InputError(
+    `${name}: base_model_name`,
+    `is ${basePath}, but the model in use is over ${loaded.basePath}; titans that share a base must be of the same one`,
+  );
 }
 
 /** @throws InputError when no parameter has one of the names in its own. */

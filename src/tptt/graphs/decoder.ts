@@ -48,6 +48,16 @@ export class Decoder {
     this.#memories = zeroMemories(parts, this.#shape(1));
   }
 
+  /** How many rows there are. */
+  get batch(): number {
+    return this.#seen.length;
+  }
+
+  /** Whether rows of other decoders can be taken over, of any length. */
+  get takesRows(): boolean {
+    return !this.settings.wholeCalls && !keepsResults(this.#parts.device);
+  }
+
   /** How many tokens each row has read. */
   get seen(): readonly number[] {
     return this.#seen;
@@ -132,6 +142,27 @@ export class Decoder {
     this.#rings = await this.#rings.grownTo(longest, this.#graphs);
     const logits = wholeCalls ? await this.#readBlock(rows, count) : await this.#readInBlocks(rows);
     return rows.map((row, i) => (row.length > 0 ? logits[i] : undefined));
+  }
+
+  /**
+   * Takes over a row of another decoder of the same titan, in the place of one's own: what that one has read, this row has
+   * read.
+   *
+   * @throws Error unless {@link Decoder.takesRows}.
+   */
+  async takeRow(row: number, from: Decoder, fromRow: number): Promise<void> {
+    if (!this.takesRows) throw new Error("takeRow: rows of this titan cannot be moved");
+    const seen = from.#seen[fromRow]!;
+    this.#rings = await this.#rings.grownTo(seen, this.#graphs);
+    this.#rings.takeRow(row, from.#rings, fromRow);
+    for (const [layer, state] of from.#memories.entries()) {
+      const own = this.#memories.get(layer)!;
+      for (const [part, source] of Object.entries(state) as [keyof LinearState, Tensor][]) {
+        const size = source.size / from.batch;
+        own[part]!.f32.set(source.f32.subarray(fromRow * size, (fromRow + 1) * size), row * size);
+      }
+    }
+    this.#seen[row] = seen;
   }
 
   /** Only the last token of each row meets the head; those before it are read in blocks of a graph without one. */

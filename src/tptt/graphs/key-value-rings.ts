@@ -132,15 +132,30 @@ export class Rings {
     const capacity = ringCapacity(length);
     if (capacity <= this.#capacity) return this;
     const grown = new Rings(this.#parts, this.#batch, this.#mode, capacity);
-    for (const [layer, ring] of this.#rings) {
+    for (const layer of this.#rings.keys()) {
       if (keepsResults(this.#parts.device)) grown.#replace(layer, await this.#grow(layer, grown, graphs));
-      else
-        for (const part of ["key", "value"] as const)
-          copySlots(ring[part], grown.#rings.get(layer)![part], this.#positionsOf(layer));
-      const slots = grown.slots[layer]!;
-      copyPositions(this.#positionsOf(layer), grown.#positions.get(slots)!);
+      for (let row = 0; row < this.#batch; row++) grown.#takeRow(layer, row, this, row);
     }
     return grown;
+  }
+
+  /**
+   * Takes over what a row of other rings of the same layers holds, in the place of one's own.
+   *
+   * @throws Error when the rings lie on a device.
+   */
+  takeRow(row: number, from: Rings, fromRow: number): void {
+    for (const layer of this.#rings.keys()) this.#takeRow(layer, row, from, fromRow);
+  }
+
+  /** Rings on a device are moved by a graph: of those the positions alone. */
+  #takeRow(layer: number, row: number, from: Rings, fromRow: number): void {
+    const [positions, fromPositions] = [this.#positionsOf(layer), from.#positionsOf(layer)];
+    if (!keepsResults(this.#parts.device)) {
+      for (const part of ["key", "value"] as const)
+        copySlots(from.#rings.get(layer)![part], fromRow, this.#rings.get(layer)![part], row, fromPositions);
+    }
+    copyPositions(fromPositions, fromRow, positions, row);
   }
 
   /** A ring on the device with the slots that it has in `grown`. */
@@ -163,32 +178,29 @@ export class Rings {
   }
 }
 
-/** Moves rows [B, H, slots, D] to the slots that their positions have in a larger ring. */
-function copySlots(from: Tensor, to: Tensor, positions: Tensor): void {
-  const [batch, heads, slots, dim] = from.shape as [number, number, number, number];
+/** Copies a row of [B, H, slots, D] to the slots that its positions have in another ring. */
+function copySlots(from: Tensor, fromRow: number, to: Tensor, toRow: number, positions: Tensor): void {
+  const [, heads, slots, dim] = from.shape as [number, number, number, number];
   const size = to.shape[2]!;
-  for (let row = 0; row < batch; row++) {
-    for (let slot = 0; slot < slots; slot++) {
-      const position = Number(positions.data[row * slots + slot]);
-      if (position < 0) continue;
-      for (let head = 0; head < heads; head++) {
-        const source = ((row * heads + head) * slots + slot) * dim;
-        to.f32.set(
-          from.f32.subarray(source, source + dim),
-          ((row * heads + head) * size + (position % size)) * dim,
-        );
-      }
+  for (let slot = 0; slot < slots; slot++) {
+    const position = Number(positions.data[fromRow * slots + slot]);
+    if (position < 0) continue;
+    for (let head = 0; head < heads; head++) {
+      const source = ((fromRow * heads + head) * slots + slot) * dim;
+      to.f32.set(
+        from.f32.subarray(source, source + dim),
+        ((toRow * heads + head) * size + (position % size)) * dim,
+      );
     }
   }
 }
 
-function copyPositions(from: Tensor, to: Tensor): void {
-  const [batch, slots] = from.shape as [number, number];
-  const size = to.shape[1]!;
-  for (let row = 0; row < batch; row++) {
-    for (let slot = 0; slot < slots; slot++) {
-      const position = from.data[row * slots + slot] as bigint;
-      if (position >= 0n) to.data[row * size + (Number(position) % size)] = position;
-    }
+/** Copies a row of positions [B, slots] to the slots that they have in another ring. */
+function copyPositions(from: Tensor, fromRow: number, to: Tensor, toRow: number): void {
+  const [slots, size] = [from.shape[1]!, to.shape[1]!];
+  (to.data as BigInt64Array).fill(-1n, toRow * size, (toRow + 1) * size);
+  for (let slot = 0; slot < slots; slot++) {
+    const position = from.data[fromRow * slots + slot] as bigint;
+    if (position >= 0n) to.data[toRow * size + (Number(position) % size)] = position;
   }
 }

@@ -13,7 +13,7 @@ import {
 } from "./batch.js";
 import { Decoder } from "./decoder.js";
 import { compileEncoding, mainInput } from "./encoder-graphs.js";
-import { GraphCache } from "./graph-cache.js";
+import type { GraphCache } from "./graph-cache.js";
 import { compileHead, compileTokenScores } from "./head-graphs.js";
 import {
   compileLogits,
@@ -47,11 +47,13 @@ export interface RunState {
 export class TitanRunner {
   readonly #parts: TitanParts;
   readonly #config: TpttConfig;
-  readonly #graphs = new GraphCache();
+  readonly #graphs: GraphCache;
 
-  constructor(parts: TitanParts, config: TpttConfig) {
+  /** @param graphs those of a titan of the same structure, or none yet. */
+  constructor(parts: TitanParts, config: TpttConfig, graphs: GraphCache) {
     this.#parts = parts;
     this.#config = config;
+    this.#graphs = graphs;
   }
 
   /** The hidden states, and what is pooled of them. */
