@@ -1,8 +1,12 @@
 import type { Given, OptionTable } from "./options.js";
 import type { Output } from "./reporter.js";
 
+/** A stream to read from; `isTTY` when a person types. */
+export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
+
 /** What a command has of the world around it. */
 export interface CliIo {
+  readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
   /**

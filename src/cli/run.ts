@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { InputError } from "../errors.js";
 import type { CliCommand, CliIo } from "./command.js";
 import { adapter } from "./commands/adapter.js";
+import { chat } from "./commands/chat.js";
 import { data } from "./commands/data.js";
 import { demo } from "./commands/demo.js";
 import { evaluate } from "./commands/eval.js";
@@ -21,6 +22,7 @@ const commands: readonly CliCommand[] = [
   data,
   train,
   generate,
+  chat,
   evaluate,
   plot,
   serve,

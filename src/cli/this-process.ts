@@ -33,6 +33,7 @@ for (const stream of [process.stdout, process.stderr]) {
 
 endWithParent();
 process.exitCode = await run(process.argv.slice(2), {
+  stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   onInterrupt: (stop) => {

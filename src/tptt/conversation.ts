@@ -241,7 +241,7 @@ function requireTemplate({ chatTemplate }: Tokenizer, model: string): ChatTempla
   if (chatTemplate) return chatTemplate;
   throw new InputError(
     `${model}: chat_template`,
-    "is not in the model's tokenizer_config.json, and conversations need one; give a Jinja file",
+    "is missing, and conversations need one; train with one, or give a Jinja file as chat_template",
   );
 }
 

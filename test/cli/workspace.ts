@@ -1,6 +1,6 @@
 import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Writable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import { run } from "../../src/cli/run.js";
 import { fixtureFolder, temporaryFolder } from "../models/fixture.js";
 
@@ -78,6 +78,7 @@ export interface Outcome {
 export async function tptt(
   args: readonly string[],
   watch: (text: string, interrupt: () => void) => void = () => {},
+  lines: readonly string[] = [],
 ): Promise<Outcome> {
   const texts = { stdout: "", stderr: "" };
   const stops = new Set<() => void>();
@@ -93,6 +94,7 @@ export async function tptt(
       },
     });
   const code = await run(args, {
+    stdin: Readable.from(lines.map((line) => `${line}\n`)),
     stdout: sink("stdout"),
     stderr: sink("stderr"),
     onInterrupt: (stop) => {

@@ -6,21 +6,15 @@ import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { observeHub } from "../hub-names.js";
 import { loadModel } from "../load-model.js";
 import { complete, defined } from "../options.js";
+import { pace } from "../pace.js";
 import { createReporter } from "../reporter.js";
+import { samplingOptions, toSampling } from "../sampling-options.js";
 
 const options = {
   model: common.model,
   prompt: z.string().describe("the text to go on from"),
   max_new_tokens: count().optional().describe("most new tokens; without it, 128 or what the model can read"),
-  temperature: z.number().nonnegative().default(0).describe("0 takes the most likely token"),
-  top_k: count().optional().describe("sample among so many most likely tokens"),
-  top_p: z
-    .number()
-    .positive()
-    .max(1)
-    .optional()
-    .describe("sample among tokens that have this probability together"),
-  seed: z.int().nonnegative().default(0).describe("seed of the draws"),
+  ...samplingOptions,
   steps: count()
     .optional()
     .describe("steps of a model that writes by diffusion; without it, one for each new token"),
@@ -50,12 +44,12 @@ export const generate = defineCommand({
       const start = performance.now();
       const arrivals: number[] = [];
       let text = "";
-      const { prompt, max_new_tokens, temperature, top_k, top_p, seed, steps, alg } = values;
-      const sampling = { temperature, topK: top_k, topP: top_p, seed, steps, alg };
+      const { prompt, max_new_tokens, steps, alg } = values;
       const onToken = () => arrivals.push(performance.now());
       for await (const piece of model.stream({
         prompt,
-        ...defined({ maxNewTokens: max_new_tokens, ...sampling, onToken }),
+        ...toSampling(values),
+        ...defined({ maxNewTokens: max_new_tokens, steps, alg, onToken }),
       })) {
         text += piece;
         if (json) reporter.event("text", { text: piece });
@@ -77,13 +71,3 @@ export const generate = defineCommand({
     }
   },
 });
-
-/**
- * Tokens a second, from the times [ms] at which they came: by the median of the time between two, for the first ones
- * wait until their graphs are made. Undefined when there are no two.
- */
-function pace(arrivals: readonly number[]): number | undefined {
-  if (arrivals.length < 2) return undefined;
-  const waits = arrivals.slice(1).map((time, i) => time - arrivals[i]!);
-  return 1000 / waits.toSorted((a, b) => a - b)[waits.length >> 1]!;
-}

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
+import { fileError } from "../../io/byte-source.js";
 import { sha256 } from "../../io/digest.js";
 import { openSafetensorsFile, type SafetensorsFile, writeSafetensors } from "../../io/safetensors.js";
 import { parseWith } from "../../io/validate.js";
@@ -31,7 +32,7 @@ const fingerprintSchema = z.object({
 }) satisfies z.ZodType<Fingerprint>;
 const seenSchema = z.array(z.int().nonnegative()).min(1).max(1024);
 
-/** Writes a decoder's state as a safetensors file, atomically. */
+/** Writes a decoder's state as a safetensors file, atomically. @throws InputError when the path cannot be written. */
 export async function writeDecoderFile(
   path: string,
   { seen, state, metadata }: DecoderFile,
@@ -44,7 +45,10 @@ export async function writeDecoderFile(
     fingerprint: JSON.stringify(fingerprint),
     seen: JSON.stringify(seen),
   };
-  await writeSafetensors(path, state, { ...fields, digest: await digestOf(fields, state) });
+  const digest = await digestOf(fields, state);
+  await writeSafetensors(path, state, { ...fields, digest }).catch((error: unknown) => {
+    throw fileError(path, error);
+  });
 }
 
 /**
