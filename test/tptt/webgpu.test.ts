@@ -60,6 +60,26 @@ describeOnWebgpu("on the WebGPU provider", () => {
   );
 
   test.each(titans)(
+    "%s, %j, a decoder's state is copied from the device, and goes on there and on the processor",
+    async (name, options) => {
+      const model = await openTitan(name, { ...options, device: "webgpu" });
+      const processor = await openTitan(name, options);
+      for (const titan of [model, processor]) randomizeParams(titan);
+      const decoder = model.decoder();
+      await decoder.read([randomIds(20)]);
+      const state = await decoder.stateDict();
+      const [other, elsewhere] = [model.decoder(), processor.decoder()];
+      for (const taking of [other, elsewhere]) taking.loadStateDict(state, decoder.seen);
+      for (const id of randomIds(3, 1)) {
+        const [expected] = await decoder.read([[id]]);
+        expect(await other.read([[id]])).toEqual([expected]);
+        expect((await elsewhere.read([[id]]))[0]!).toBeCloseToTensor(expected!, { rtol: 1e-4, atol: 1e-4 });
+      }
+    },
+    timeout,
+  );
+
+  test.each(titans)(
     "%s, %j, decodes as on the processor",
     async (name, options) => {
       const expected = await decoded(await openTitan(name, { ...options, device: "cpu" }), 11);
