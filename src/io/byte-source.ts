@@ -59,10 +59,11 @@ class LocalFile implements ByteSource {
  * @throws InputError when it does not exist, cannot be read or is not a regular file.
  */
 export async function openFile(path: string): Promise<ByteSource> {
-  const { open } = await import("node:fs/promises");
+  const { constants, open } = await import("node:fs/promises");
   let handle: FileHandle;
   try {
-    handle = await open(path, "r");
+    // Opening a pipe would wait for one who writes to it.
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     throw fileError(path, error);
   }

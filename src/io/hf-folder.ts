@@ -1,5 +1,6 @@
 import { recoverFolder } from "./atomic-file.js";
 import { isMissingFile, type JsonObject, readJsonFile, readJsonFileIfPresent } from "./json-file.js";
+import { pathInside } from "./model-folder.js";
 import { Tokenizer } from "./tokenizer.js";
 import { openSafetensors, type WeightSource } from "./weight-source.js";
 
@@ -25,8 +26,8 @@ export async function openHfFolder(path: string): Promise<HfFolder> {
   await recoverFolder(path);
   return {
     path,
-    config: await readJsonFile(`${path}/config.json`),
-    generationConfig: await readJsonFileIfPresent(`${path}/generation_config.json`),
+    config: await readJsonFile(await pathInside(path, "config.json")),
+    generationConfig: await readJsonFileIfPresent(await pathInside(path, "generation_config.json")),
     tokenizer: await readTokenizerIfPresent(path),
     weights: await openSafetensors(path),
   };

@@ -8,6 +8,7 @@ import { errorCode, InputError } from "../errors.js";
 import { writeFileAtomic } from "./atomic-file.js";
 import { fileError } from "./byte-source.js";
 import { readJsonFileIfPresent } from "./json-file.js";
+import { pathInside } from "./model-folder.js";
 import { parseWith } from "./validate.js";
 
 const manifestFile = "manifest.json";
@@ -45,15 +46,16 @@ export async function writeManifest(folder: string, leaveOut: readonly string[] 
  */
 export async function checkManifest(folder: string): Promise<void> {
   const where = join(folder, manifestFile);
-  const manifest = await readJsonFileIfPresent(where);
+  const manifest = await readJsonFileIfPresent(await pathInside(folder, manifestFile));
   if (manifest === undefined) throw new InputError(where, "is missing; it is written last of all");
   const { files } = parseWith(schema, manifest, where);
   for (const [name, { size, sha256 }] of Object.entries(files)) {
-    const path = join(folder, name);
+    const path = await pathInside(folder, name);
     const found = await stat(path).catch((error: unknown) => {
       if (errorCode(error) === "ENOENT") throw new InputError(path, `is missing; ${manifestFile} lists it`);
       throw fileError(path, error);
     });
+    if (!found.isFile()) throw new InputError(path, `is no file; ${manifestFile} lists one`);
     if (found.size !== size) {
       throw new InputError(path, `has ${found.size} bytes, ${manifestFile} says ${size}; it is torn`);
     }

@@ -17,6 +17,7 @@ import {
   type TokenizerFiles,
 } from "./gguf-tokenizer.js";
 import { type JsonObject, readJsonFile, readJsonFileIfPresent, readTextFileIfPresent } from "./json-file.js";
+import { pathInside } from "./model-folder.js";
 import { TextCutter } from "./text-cutter.js";
 import { checkTokenizer } from "./tokenizer-checks.js";
 import { parseWith } from "./validate.js";
@@ -102,10 +103,10 @@ export class Tokenizer {
    * @throws InputError naming the file that is missing or cannot be used.
    */
   static async fromFolder(folder: string): Promise<Tokenizer> {
-    const config = (await readJsonFileIfPresent(`${folder}/tokenizer_config.json`)) ?? {};
+    const config = (await readJsonFileIfPresent(await pathInside(folder, "tokenizer_config.json"))) ?? {};
     const template = await readChatTemplate(folder, config);
     const files = {
-      "tokenizer.json": await readJsonFile(`${folder}/tokenizer.json`),
+      "tokenizer.json": await readJsonFile(await pathInside(folder, "tokenizer.json")),
       "tokenizer_config.json": template === undefined ? config : { ...config, chat_template: template },
     };
     return new Tokenizer(files, folder);
@@ -238,7 +239,9 @@ export class Tokenizer {
 
 /** A template has a file of its own, or stands in the config. */
 async function readChatTemplate(folder: string, config: JsonObject): Promise<unknown> {
-  return (await readTextFileIfPresent(`${folder}/chat_template.jinja`)) ?? config.chat_template;
+  return (
+    (await readTextFileIfPresent(await pathInside(folder, "chat_template.jinja"))) ?? config.chat_template
+  );
 }
 
 /** Text from ids that come one by one: what is given out is never taken back, and never half a character. */

@@ -7,6 +7,7 @@ import { type ByteSource, openFile } from "./byte-source.js";
 import { type GgufHeader, type GgufTensorInfo, readGgufHeader } from "./gguf.js";
 import { blockFormat, dequantize, type GgmlTypeName, readBlocks } from "./gguf-quants.js";
 import { type JsonObject, readJsonFileIfPresent } from "./json-file.js";
+import { pathInside } from "./model-folder.js";
 import { placeOfRows, type RowRange } from "./row-range.js";
 import {
   missingTensor,
@@ -54,8 +55,8 @@ const indexName = "model.safetensors.index.json";
  */
 export async function openSafetensors(location: string | ByteSource): Promise<WeightSource> {
   if (typeof location !== "string" || location.endsWith(".safetensors")) return openSingle(location);
-  const index = await readJsonFileIfPresent(`${location}/${indexName}`);
-  return index ? openShards(location, index) : openSingle(`${location}/model.safetensors`);
+  const index = await readJsonFileIfPresent(await pathInside(location, indexName));
+  return index ? openShards(location, index) : openSingle(await pathInside(location, "model.safetensors"));
 }
 
 async function openSingle(location: string | ByteSource): Promise<WeightSource> {
@@ -78,7 +79,7 @@ async function openShards(folder: string, index: JsonObject): Promise<WeightSour
   const shards = new Map<string, SafetensorsFile>();
   try {
     for (const shard of new Set(Object.values(weight_map))) {
-      shards.set(shard, await openSafetensorsFile(`${folder}/${shard}`));
+      shards.set(shard, await openSafetensorsFile(await pathInside(folder, shard)));
     }
     const fileOf = new Map<string, SafetensorsFile>();
     for (const [name, shard] of Object.entries(weight_map)) {

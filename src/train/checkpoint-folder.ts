@@ -7,6 +7,7 @@ import { errorCode, InputError } from "../errors.js";
 import { recoverFolder, removeFolder, writeFileAtomic, writeFolderAtomic } from "../io/atomic-file.js";
 import { readJsonFile } from "../io/json-file.js";
 import { checkManifest, writeManifest } from "../io/manifest.js";
+import { pathInside } from "../io/model-folder.js";
 import { writeSafetensors } from "../io/safetensors.js";
 import { parseWith } from "../io/validate.js";
 import { openSafetensors } from "../io/weight-source.js";
@@ -118,11 +119,11 @@ export async function readCheckpoint(
 ): Promise<RunCheckpoint> {
   await recoverFolder(folder);
   await checkManifest(folder);
-  const where = join(folder, stateFile);
+  const where = await pathInside(folder, stateFile);
   const run = parseWith(stateSchema, await readJsonFile(where), where);
   checkIdentity(run.identity, identity);
-  const { mean, square } = await readMoments(join(folder, optimizerFile), model);
-  await model.loadParams(join(folder, adapterFile));
+  const { mean, square } = await readMoments(await pathInside(folder, optimizerFile), model);
+  await model.loadParams(await pathInside(folder, adapterFile));
   return { run, optimizer: { step: run.globalStep - run.skipped, mean, square } };
 }
 

@@ -111,7 +111,7 @@ function mutateTree(root: Json, random: Random): void {
       break;
     }
     case 3:
-      fields[key] = random.choice<Json>([[value], { value }, String(value).slice(0, 1000)]);
+      fields[key] = random.choice<Json>([[value], { value }, JSON.stringify(value).slice(0, 1000)]);
       break;
     case 4:
       if (typeof value === "number") fields[key] = random.choice([-value, value + 1, value * 2, value / 3]);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -72,4 +73,10 @@ test("what is no file is refused with its path", async () => {
     "is not a path that can be followed (ERR_INVALID_ARG_VALUE)",
   );
   await expect(openFile(folder)).rejects.toThrow(`${folder}: is not a regular file; give the path of a file`);
+});
+
+test.skipIf(process.platform === "win32")("a pipe is refused, and not waited for", async () => {
+  const path = join(folder, "pipe");
+  execFileSync("mkfifo", [path]);
+  await expect(openFile(path)).rejects.toThrow(`${path}: is not a regular file`);
 });

@@ -4,6 +4,7 @@ import type { Params, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { type JsonObject, readTextFileIfPresent } from "../../io/json-file.js";
+import { pathInside } from "../../io/model-folder.js";
 import { isFolder } from "../../io/path-kind.js";
 import { type LazyTensor, streamSafetensors } from "../../io/safetensors.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
@@ -41,7 +42,7 @@ export async function writeMerged(
   await streamSafetensors(join(folder, "model.safetensors"), mergedTensors(parts, params));
   await tokenizer?.save(folder);
   const generation = (await isFolder(basePath))
-    ? await readTextFileIfPresent(join(basePath, "generation_config.json"))
+    ? await readTextFileIfPresent(await pathInside(basePath, "generation_config.json"))
     : undefined;
   if (generation !== undefined) await writeFileAtomic(join(folder, "generation_config.json"), generation);
   await writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(inF32(baseConfig), null, 2)}\n`);

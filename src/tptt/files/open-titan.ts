@@ -5,6 +5,7 @@ import { InputError } from "../../errors.js";
 import type { HubObserver } from "../../io/hub/hub.js";
 import { locateModel } from "../../io/hub/locate-model.js";
 import type { JsonObject } from "../../io/json-file.js";
+import { pathInside } from "../../io/model-folder.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import type { Backbone } from "../../models/backbone.js";
 import { type Quantization, quantizations } from "../../models/checkpoint.js";
@@ -114,7 +115,7 @@ export async function openTitan(
   if (trainableParameters) {
     throw new InputError("trainable", `is given, but ${path} trains what it was made to train; leave it out`);
   }
-  const trained = join(path, adapterFile);
+  const trained = await pathInside(path, adapterFile);
   const names = await trainedNames(trained);
   if (names.parameters.length > 0 && options.loraConfig && !saved.loraConfig) {
     throw new InputError(

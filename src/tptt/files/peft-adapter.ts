@@ -5,6 +5,7 @@ import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../../io/json-file.js";
 import { shown } from "../../io/json-text.js";
+import { pathInside } from "../../io/model-folder.js";
 import { isFolder } from "../../io/path-kind.js";
 import { writeSafetensors } from "../../io/safetensors.js";
 import { parseWith } from "../../io/validate.js";
@@ -24,7 +25,7 @@ const configFile = "adapter_config.json";
  */
 export async function readPeftConfig(path: string): Promise<TpttConfig | undefined> {
   if (!(await isFolder(path))) return undefined;
-  const where = join(path, configFile);
+  const where = await pathInside(path, configFile);
   const fields = await readJsonFileIfPresent(where);
   if (!fields) return undefined;
   const { base_model_name_or_path: base, revision, ...lora } = fields;

@@ -1,12 +1,13 @@
-import { mkdir, readFile, realpath } from "node:fs/promises";
-import { join, resolve, sep } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { recoverFolder, writeFileAtomic } from "../../io/atomic-file.js";
 import type { HubObserver } from "../../io/hub/hub.js";
 import { formatHubId, parseHubId } from "../../io/hub/hub-id.js";
 import { hubIdOf, type ModelPlace } from "../../io/hub/locate-model.js";
-import { type JsonObject, readJsonFileIfPresent } from "../../io/json-file.js";
+import { type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../../io/json-file.js";
+import { pathInside } from "../../io/model-folder.js";
 import { exists, isFolder } from "../../io/path-kind.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import { type Checkpoint, openCheckpoint } from "../../models/checkpoint.js";
@@ -68,7 +69,7 @@ export async function writeTitan(
 export async function readTitanConfig(path: string): Promise<TpttConfig | undefined> {
   await recoverFolder(path);
   if (!(await isFolder(path))) return undefined;
-  const where = join(path, configFile);
+  const where = await pathInside(path, configFile);
   const fields = await readJsonFileIfPresent(where);
   if (fields?.model_type !== "tptt") return undefined;
   // A field of ours: without it Python wrote the config.
@@ -78,10 +79,12 @@ export async function readTitanConfig(path: string): Promise<TpttConfig | undefi
 
 /** What Python's package means and does not say. It puts its sources beside each model, and they say which it was. */
 async function pythonFields(folder: string, fields: JsonObject): Promise<JsonObject> {
-  const sources = await readFile(join(folder, "modeling_tptt.py"), "utf8").catch(() => "");
-  const [pool] = /^class CausalAvgPool1d\b.*?(?=^class )/ms.exec(sources) ?? [""];
+  const sources = (await readTextFileIfPresent(await pathInside(folder, "modeling_tptt.py"))) ?? "";
+  // Cut, not matched: a pattern would look for the end anew from every place that looks like the beginning.
+  const [, pool = ""] = sources.split(/^class CausalAvgPool1d\b/m, 2);
+  const [ofPool] = pool.split(/^class /m, 1);
   // Version 0.12.0 had the pool's offsets as an option, and looked ahead by default.
-  const hasOffsets = /\boffsets\b/.test(pool);
+  const hasOffsets = /\boffsets\b/.test(ofPool!);
   const pooling_config =
     fields.pooling_config ?? (hasOffsets ? { offsets: [0, 1, 2], mode: "replicate" } : null);
   return { operator_form: "tptt-0.12", pooling_config };
@@ -141,13 +144,7 @@ export async function openBaseModel(config: TpttConfig, observer?: HubObserver):
     return openCheckpoint(formatHubId({ name, revision, subfolder }), observer);
   }
   if (baseModelSubfolder !== undefined && (await exists(baseModelPath))) {
-    const [folder, inside] = [await realpath(baseModelName), await realpath(baseModelPath)];
-    if (inside !== folder && !inside.startsWith(folder + sep)) {
-      throw new InputError(
-        "base_model_subfolder",
-        `is ${baseModelSubfolder}, a link that leads out of ${folder} to ${inside}; name that folder as the base model`,
-      );
-    }
+    await pathInside(baseModelName, baseModelSubfolder);
   }
   return openCheckpoint(baseModelPath);
 }
