@@ -1,9 +1,22 @@
 /** How many calls are under way. */
 let running = 0;
 
+/** Errors that the library was handed, and may forget as it does its own. */
+const handedOver = new WeakSet<Error>();
+
+/** A promise for the library to wait for, or not. */
+export async function handOver<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof Error) handedOver.add(error);
+    throw error;
+  }
+}
+
 /** A rejection that nobody waits for is the library's to forget; any other ends the process, as always. */
 function forget(reason: unknown): void {
-  if (reason instanceof Error && reason.stack?.includes("hyparquet")) return;
+  if (reason instanceof Error && (handedOver.has(reason) || reason.stack?.includes("hyparquet"))) return;
   throw reason;
 }
 

@@ -7,8 +7,9 @@ import {
 } from "hyparquet";
 import { InputError } from "../../errors.js";
 import type { ByteSource } from "../../io/byte-source.js";
-import { contained } from "./contained.js";
+import { contained, handOver } from "./contained.js";
 import { boundedCompressors } from "./decompress.js";
+import { checkFooter, checkPages } from "./parquet-checks.js";
 import type { Row, RowFile } from "./row-file.js";
 import { Spool } from "./spool.js";
 
@@ -48,10 +49,17 @@ async function* scan(
 ): AsyncGenerator<Row[]> {
   const path = source.name;
   const pending: Promise<unknown>[] = [];
+  /** What is looked at before the library does: at first the metadata, then the pages of a group. */
+  let check: (bytes: ArrayBuffer, start: number) => void = checkFooter;
   const file = {
     byteLength: source.size,
     slice: (start: number, end = source.size) => {
-      const bytes = source.read(start, end - start).then(({ buffer }) => buffer);
+      const read = async () => {
+        const { buffer } = await source.read(start, end - start);
+        check(buffer, start);
+        return buffer;
+      };
+      const bytes = handOver(read());
       // The library asks for several ranges at once, and forgets the others when one fails.
       bytes.catch(() => {});
       pending.push(bytes);
@@ -78,6 +86,7 @@ async function* scan(
         `are one group of ${group.total_byte_size} bytes, expected at most ${largestGroup}; write the file with smaller row groups`,
       );
     }
+    check = (bytes, start) => checkPages(bytes, start, group);
     const values = await attempt(() =>
       parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors: boundedCompressors }),
     );
