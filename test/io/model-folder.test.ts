@@ -157,7 +157,8 @@ describe("a titan or an adapter", () => {
     ["peft-layers", "adapter_config.json"],
     ["peft-layers", "adapter_model.safetensors"],
   ])("%s whose %s is a link elsewhere is refused", async (titan, name) => {
-    const folder = join(root, "titan");
+    const folder = join(root, "titans", "titan");
+    await cp(model, join(root, "models", "llama-gqa"), { recursive: true });
     await cp(`test/fixtures/titans/${titan}`, folder, { recursive: true });
     await rm(join(folder, name), { force: true });
     await symlink(secret(), join(folder, name));
