@@ -1,4 +1,6 @@
 import { checkpointOp, customGradientOp } from "./ops/control.js";
+import { reshape, reshapeOp } from "./ops/shape.js";
+import { unshaped, withoutReshapes } from "./sink-reshapes.js";
 import type { Tensor } from "./tensor.js";
 import {
   apply,
@@ -20,7 +22,7 @@ export function constantKey(tensor: Tensor): string | Tensor {
 
 /**
  * Makes a traced graph ready to be written: puts the body in the place of every checkpoint, removes what only carried
- * a gradient rule, and merges equal computations.
+ * a gradient rule, and merges equal computations, moves reshapes together.
  */
 export function lower(outputs: readonly Value[]): Value[] {
   const known = new Map<string, readonly Value[]>();
@@ -40,6 +42,22 @@ export function lower(outputs: readonly Value[]): Value[] {
     return `${node.op.name} ${attrs} ${inputs.map((x) => `${x.node.id}.${x.index}`).join()}`;
   };
 
+  /** The outputs of a node with these inputs. */
+  const once = (node: Node, inputs: readonly Value[]): readonly Value[] => {
+    const key = keyOf(node, inputs);
+    if (!known.has(key)) {
+      const same = inputs.every((value, i) => value === node.inputs[i]);
+      const again = () => withScope(node.scope, () => apply(node.op, inputs, node.attrs));
+      known.set(key, same ? node.outputs : again());
+    }
+    return known.get(key)!;
+  };
+
+  const reshapedOnce = (x: Value, shape: readonly number[]): Value => {
+    const reshaped = withScope(x.node.scope, () => reshape(x, shape));
+    return reshaped === x ? x : once(reshaped.node, reshaped.node.inputs)[0]!;
+  };
+
   const visit = (roots: readonly Value[], done: Map<Value, Value>): Value[] => {
     for (const node of nodesOf(roots)) {
       if (node.outputs.some((value) => done.has(value))) continue;
@@ -55,14 +73,13 @@ export function lower(outputs: readonly Value[]): Value[] {
         } else if (node.op === checkpointOp) {
           const { body } = node.attrs as { body: Body };
           results = visit(body.outputs, new Map(body.placeholders.map((p, i) => [p, inputs[i]!])));
+        } else if (node.op === reshapeOp) {
+          results = [reshapedOnce(unshaped(inputs[0]!), node.outputs[0]!.shape)];
         } else {
-          const key = keyOf(node, inputs);
-          if (!known.has(key)) {
-            const same = inputs.every((value, i) => value === node.inputs[i]);
-            const again = () => withScope(node.scope, () => apply(node.op, inputs, node.attrs));
-            known.set(key, same ? node.outputs : again());
-          }
-          results = known.get(key)!;
+          const sources = withoutReshapes(node, inputs);
+          const applied = once(node, sources);
+          results =
+            sources === inputs ? applied : applied.map((y, i) => reshapedOnce(y, node.outputs[i]!.shape));
         }
       }
       for (const [i, value] of node.outputs.entries()) done.set(value, results[i]!);

@@ -10,6 +10,7 @@ import {
 } from "./onnx-proto.js";
 import { reshapeOp, splitOp } from "./ops/shape.js";
 import { emitDequantized } from "./quantized-nodes.js";
+import { unshaped } from "./sink-reshapes.js";
 import {
   type ExternalData,
   type ExternalType,
@@ -246,9 +247,9 @@ export interface OnnxModel {
  * The value that an output is a reshaped form of. ONNX Runtime copies an output that is the same bytes in another shape;
  * who reads the tensor gives it its shape for nothing.
  */
-function unshaped(output: Value): Value {
-  const { op, inputs } = output.node;
-  return op === reshapeOp && inputs[0]!.node.inputs.length > 0 ? unshaped(inputs[0]!) : output;
+function withoutReshape(output: Value): Value {
+  const source = unshaped(output);
+  return source.node.inputs.length > 0 ? source : output;
 }
 
 /**
@@ -266,7 +267,7 @@ export function writeOnnx(
 ): OnnxModel {
   const model = new Model(device);
   const writer = new GraphWriter(model);
-  const lowered = lower(outputs).map((value) => (device === "cpu" ? unshaped(value) : value));
+  const lowered = lower(outputs).map((value) => (device === "cpu" ? withoutReshape(value) : value));
   const inputNames = inputs.map((value) => {
     const name = writer.fresh();
     writer.bind(value, name);

@@ -1,5 +1,6 @@
 import type { DType } from "./tensor.js";
 import {
+  type Axes,
   apply,
   type Emitter,
   type GradientContext,
@@ -12,6 +13,8 @@ import {
 /** The declaration of an op with attributes of type `A`. */
 export interface OpDefinition<A extends object> {
   readonly name: string;
+  /** Default `all`. */
+  readonly axes?: Axes | ((inputs: readonly TypeInfo[], attrs: A) => Axes);
   /** The types of the outputs; throws on inputs that do not fit. */
   infer(inputs: readonly TypeInfo[], attrs: A): TypeInfo | readonly TypeInfo[];
   /** An ONNX operator of one node without attributes, or a function that writes the nodes. */
@@ -24,9 +27,10 @@ export interface OpDefinition<A extends object> {
 
 /** Registers nothing: it only gives the declaration its form, so an op that is not imported is not bundled. */
 export function defineOp<A extends object = object>(definition: OpDefinition<A>): Op {
-  const { name, infer, onnx, grad } = definition;
+  const { name, axes = "all", infer, onnx, grad } = definition;
   return {
     name,
+    axes: (inputs, attrs) => (typeof axes === "string" ? axes : axes(inputs, attrs as A)),
     infer(inputs, attrs) {
       const types = infer(inputs, attrs as A);
       return Array.isArray(types) ? types : [types as TypeInfo];

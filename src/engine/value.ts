@@ -66,11 +66,19 @@ export interface Body {
 }
 
 /**
+ * Which axes of its first input an op tells apart: `none` works on elements that lie in the same places, `last` on the last
+ * axis, whatever the shape of those before it.
+ */
+export type Axes = "none" | "last" | "all";
+
+/**
  * An operation, declared once: what type it gives, how ONNX computes it, what its gradient is. `grad` returns values
  * (so a gradient is ordinary graph), one for each input; the walker in autodiff.ts sums them over broadcast axes.
  */
 export interface Op {
   readonly name: string;
+  /** Which axes it tells apart. */
+  axes(inputs: readonly TypeInfo[], attrs: object): Axes;
   infer(inputs: readonly TypeInfo[], attrs: object): readonly TypeInfo[];
   emit(e: Emitter, node: Node, inputs: readonly string[], outputs: readonly string[]): void;
   readonly grad: "none" | ((context: GradientContext<object>) => readonly (Value | undefined)[]);
@@ -131,6 +139,7 @@ export function apply(op: Op, inputs: readonly Value[], attrs: object): readonly
 function leaf(name: string): Op {
   return {
     name,
+    axes: () => "all",
     infer: (_, attrs) => [attrs as TypeInfo],
     emit: () => {
       throw new Error(`${name}: a leaf is bound by the compiler, not emitted`);

@@ -1,5 +1,16 @@
-import { concat, reshape, slice, transpose, type Value } from "../engine/index.js";
-import type { ForwardContext } from "./forward-context.js";
+import {
+  add,
+  concat,
+  matmul,
+  mul,
+  reshape,
+  slice,
+  softmax,
+  split,
+  transpose,
+  type Value,
+} from "../engine/index.js";
+import type { ForwardContext, PastKeyValues } from "./forward-context.js";
 import { Module } from "./module.js";
 import { scaledDotProduct } from "./scaled-dot-product.js";
 import { hasBlocks, windowedAttention } from "./windowed-attention.js";
@@ -48,6 +59,21 @@ function mergeHeads(x: Value): Value {
   return reshape(transpose(x, [0, 2, 1, 3]), [batch, length, heads * dim]);
 }
 
+/** A token's attention to the ring and to itself, apart: joining them would copy the ring. All [B, H or Hkv, 1, D]. */
+function oneTokenAttention(
+  q: Value,
+  own: { readonly key: Value; readonly value: Value },
+  past: PastKeyValues,
+  { window, scale, context }: SoftmaxAttentionOptions,
+): Value {
+  const [batch, groups, slots, dim] = past.key.shape as [number, number, number, number];
+  const rows = reshape(q, [batch, groups, -1, dim]);
+  const scores = [past, own].map(({ key }) => matmul(rows, key, { transB: true, alpha: scale }));
+  const weights = softmax(add(concat(scores, -1), context.bias(window, past)));
+  const [toPast, toOwn] = split(weights, -1, [slots, 1]) as [Value, Value];
+  return reshape(add(matmul(toPast, past.value), mul(toOwn, own.value)), q.shape);
+}
+
 /** What {@link softmaxAttention} is told of the layer. */
 export interface SoftmaxAttentionOptions {
   readonly layerIdx: number;
@@ -70,6 +96,8 @@ export function softmaxAttention(q: Value, k: Value, v: Value, options: SoftmaxA
   const { layerIdx, window, scale, context } = options;
   const past = context.past?.layers[layerIdx];
   context.written[layerIdx] = { key: k, value: v };
+  if (past && context.length === 1)
+    return mergeHeads(oneTokenAttention(q, { key: k, value: v }, past, options));
   if (past) {
     const [keys, values] = [concat([past.key, k], 2), concat([past.value, v], 2)];
     return mergeHeads(scaledDotProduct(q, keys, values, context.bias(window, past), scale));

@@ -8,6 +8,7 @@ const cubic = linear * 0.044715;
 
 export const geluOp: Op = defineOp({
   name: "gelu",
+  axes: "none",
   infer([x]) {
     if (x!.shape.length === 0) throw shapeError("gelu", [x!], "at least one axis");
     return x!;
@@ -24,6 +25,7 @@ export const geluOp: Op = defineOp({
 
 export const siluOp: Op = defineOp({
   name: "silu",
+  axes: "none",
   infer: ([x]) => x!,
   onnx: (e, inputs, outputs) =>
     e.node("QuickGelu", inputs, outputs, { domain: "com.microsoft", alpha: { float: 1 } }),

@@ -12,6 +12,7 @@ const toValue = (x: Operand, like: Operand): Value =>
 const binary = (name: string, onnx: string, grad: Op["grad"]): Op =>
   defineOp({
     name,
+    axes: "none",
     infer: (inputs) => ({ dtype: sameDType(name, inputs), shape: broadcastShape(name, inputs) }),
     onnx,
     grad,
@@ -20,6 +21,7 @@ const binary = (name: string, onnx: string, grad: Op["grad"]): Op =>
 const unary = (name: string, onnx: string, grad: (g: Value, x: Value, y: Value) => Value): Op =>
   defineOp({
     name,
+    axes: "none",
     infer: ([x]) => x!,
     onnx,
     grad: ({ grads, inputs, outputs }) => [grad(grads[0]!, inputs[0]!, outputs[0]!)],
@@ -28,6 +30,7 @@ const unary = (name: string, onnx: string, grad: (g: Value, x: Value, y: Value) 
 const comparison = (name: string, onnx: string): Op =>
   defineOp({
     name,
+    axes: "none",
     infer: (inputs) => {
       sameDType(name, inputs);
       return { dtype: "bool", shape: broadcastShape(name, inputs) };
@@ -78,6 +81,7 @@ export const equalOp: Op = comparison("equal", "Equal");
 
 export const logicalAndOp: Op = defineOp({
   name: "logicalAnd",
+  axes: "none",
   infer(inputs) {
     if (inputs.some((t) => t.dtype !== "bool")) throw shapeError("logicalAnd", inputs, "bool");
     return { dtype: "bool", shape: broadcastShape("logicalAnd", inputs) };
@@ -88,6 +92,7 @@ export const logicalAndOp: Op = defineOp({
 
 export const modOp: Op = defineOp({
   name: "mod",
+  axes: "none",
   infer: (inputs) => ({ dtype: sameDType("mod", inputs), shape: broadcastShape("mod", inputs) }),
   onnx: "Mod",
   grad: "none",
@@ -95,6 +100,7 @@ export const modOp: Op = defineOp({
 
 export const whereOp: Op = defineOp({
   name: "where",
+  axes: "none",
   infer(inputs) {
     const [condition, ...branches] = inputs;
     if (condition!.dtype !== "bool") throw shapeError("where", inputs, "a bool condition first");
@@ -110,6 +116,7 @@ export const whereOp: Op = defineOp({
 
 export const castOp: Op = defineOp<{ to: DType }>({
   name: "cast",
+  axes: "none",
   infer: ([x], { to }) => ({ dtype: to, shape: x!.shape }),
   onnx: (e, inputs, outputs, { to }) => e.node("Cast", inputs, outputs, { to: elementType[to] }),
   grad: ({ grads: [g], inputs: [x] }) => [

@@ -16,6 +16,7 @@ const swapped = (shape: readonly number[], swap: boolean): number[] =>
 
 export const matmulOp: Op = defineOp<MatMul>({
   name: "matmul",
+  axes: ([, b], { transA }) => (!transA && b!.shape.length === 2 ? "last" : "all"),
   infer(inputs, { transA, transB }) {
     const dtype = sameDType("matmul", inputs);
     const [a, b] = [swapped(inputs[0]!.shape, transA), swapped(inputs[1]!.shape, transB)];

@@ -7,6 +7,7 @@ import { mean, sum } from "./reduce.js";
 /** The second output, the inverse of the root mean square [.., 1], is what the gradient needs; f32 always. */
 export const rmsNormOp: Op = defineOp<{ eps: number }>({
   name: "rmsNorm",
+  axes: "last",
   infer(inputs) {
     const [x, weight] = inputs;
     sameDType("rmsNorm", inputs);
@@ -38,6 +39,7 @@ export const rmsNormOp: Op = defineOp<{ eps: number }>({
 /** The second output is the divisor max(|x|, eps) [.., 1]. */
 export const l2normOp: Op = defineOp<{ eps: number }>({
   name: "l2norm",
+  axes: "last",
   infer: ([x]) => [x!, { dtype: x!.dtype, shape: x!.shape.with(-1, 1) }],
   onnx(e, [x], [y, divisor], { eps }, node) {
     const norm = e.fresh();

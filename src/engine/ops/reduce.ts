@@ -35,6 +35,7 @@ export const cumsumOp: Op = defineOp<{ axis: number }>({
 
 export const softmaxOp: Op = defineOp({
   name: "softmax",
+  axes: "last",
   infer: ([x]) => x!,
   onnx: (e, inputs, outputs) => e.node("Softmax", inputs, outputs, { axis: -1 }),
   grad({ grads: [g], outputs: [y] }) {

@@ -2,7 +2,7 @@ import { keepsResults, type Params, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { LCache, type LinearState } from "../memory/lcache.js";
 import { copyState, type Remembered, restoreState } from "./decoder-state.js";
-import { compileDecoding, type DecodingShape, pastTypes } from "./decoding-graph.js";
+import { compileDecoding, type DecodingShape, isMasked, pastTypes } from "./decoding-graph.js";
 import type { GraphCache } from "./graph-cache.js";
 import { Rings, ringCapacity } from "./key-value-rings.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
@@ -133,6 +133,7 @@ export class Decoder {
     const { wholeCalls } = this.settings;
     const count = Math.max(...rows.map((row) => row.length));
     const shorter = rows.find((row) => row.length < count);
+    if (count === 0) return rows.map(() => undefined);
     if (wholeCalls && shorter) {
       throw new InputError(
         "operator_form",
@@ -199,7 +200,7 @@ export class Decoder {
     }
     const { logits, keyValues, linear } = await graph.run({
       inputIds,
-      mask,
+      ...(isMasked(shape) ? { mask } : {}),
       seen: Tensor.int64([batch], this.#seen),
       mu: Tensor.f32([magWeights.length], magWeights),
       past: { ...this.#rings.inputs(), linear: Object.fromEntries(this.#memories.entries()) },

@@ -35,6 +35,9 @@ export interface DecodingShape {
   readonly head: boolean;
 }
 
+/** Whether rows may have fewer tokens than a call: a row by itself has its one token. */
+export const isMasked = ({ batch, length }: DecodingShape): boolean => batch > 1 || length > 1;
+
 /** The types of what a decoding graph reads of earlier calls. */
 export function pastTypes(parts: TitanParts, { batch, slots, mode }: DecodingShape) {
   const positions: Record<string, TypeInfo> = {};
@@ -84,7 +87,7 @@ interface PastInputs {
 
 interface DecodingInputs {
   readonly inputIds: Value;
-  readonly mask: Value;
+  readonly mask?: Value;
   readonly seen: Value;
   readonly mu: Value;
   readonly past: PastInputs;
@@ -99,6 +102,7 @@ interface DecodingInputs {
 export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
   const { batch, length, mode, head } = shape;
   const logitsOf = (hidden: Value, { end }: ForwardContext): Value => {
+    if (length === 1) return reshape(asLanguageModel(parts.base).logits(hidden), [batch, -1]);
     const last = reshape(maximum(sub(end, 1), 0), [batch, 1, 1]);
     const final = takeAlong(hidden, expand(last, [batch, 1, hidden.shape[2]!]), 1);
     return reshape(asLanguageModel(parts.base).logits(final), [batch, -1]);
@@ -126,7 +130,7 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
   };
   const inputs = {
     inputIds: int64(batch, length),
-    mask: { dtype: "bool", shape: [batch, length] } as TypeInfo,
+    ...(isMasked(shape) ? { mask: { dtype: "bool", shape: [batch, length] } as TypeInfo } : {}),
     seen: int64(batch),
     mu: muType(parts),
     past: pastTypes(parts, shape),

@@ -6,9 +6,12 @@ import {
   gather,
   logicalAnd,
   matmul,
+  mul,
   reshape,
   scalar,
   slice,
+  split,
+  sub,
   Tensor,
   transpose,
   type Value,
@@ -63,6 +66,7 @@ export function deltaRule(
   const [batch, length, heads, dim] = q.shape as [number, number, number, number];
   const [groups, order] = k.shape.slice(2) as [number, number];
   const group = heads / groups;
+  if (length === 1 && !unlinear) return oneToken({ q, k, v, alpha, beta, state });
   const periodic = unlinear && unlinear.period <= length ? unlinear : undefined;
   const chunk = chunkLength(length, chunkSize, periodic?.period);
   const chunks = Math.ceil(length / chunk);
@@ -106,6 +110,26 @@ export function deltaRule(
   const rows = transpose(reshape(O, [chunks, batch, groups, chunk, group, dim]), [1, 0, 3, 2, 4, 5]);
   const output = reshape(rows, [batch, chunks * chunk, heads, dim]);
   return { output: length < chunks * chunk ? slice(output, 1, 0, length) : output, state: last };
+}
+
+/** The formula itself, for a token: while decoding, a chunk of one would be three times as many nodes. */
+function oneToken({ q, k, v, alpha, beta, state }: DeltaRuleInputs): { output: Value; state: Value } {
+  const [batch, , groups, order, dim] = k.shape as [number, number, number, number, number];
+  const row = (x: Value) => reshape(x, [batch, groups, -1, dim]);
+  const virtual = (x: Value) =>
+    split(
+      row(x),
+      2,
+      Array.from({ length: order }, () => 1),
+    );
+  const [keys, values, write] = [virtual(k), virtual(v), row(beta)];
+  let S = state ?? zeros(q.dtype, [batch, groups, dim, dim]);
+  if (alpha) S = mul(S, row(alpha));
+  for (const [j, key] of keys.entries()) {
+    const R = sub(mul(write, values[j]!), matmul(mul(write, key), S));
+    S = add(S, matmul(key, R, { transA: true }));
+  }
+  return { output: reshape(matmul(row(q), S), q.shape), state: S };
 }
 
 /** How many tokens of `order` virtual tokens make the fastest chunk for a head size (measured, see docs/decisions). */

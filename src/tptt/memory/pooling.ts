@@ -6,6 +6,7 @@ import {
   expand,
   linear,
   maximum,
+  mean,
   minimum,
   reshape,
   slice,
@@ -91,11 +92,15 @@ export class CausalAvgPool1d {
         ? this.#extend(x, context, past)
         : padTokens(x, lookback + Math.max(0, shift), lookahead, this.#mode);
     const first = lookback + Math.max(0, -shift);
-    const shifted = this.#offsets.map((offset) =>
-      slice(extended, 1, first + offset, first + offset + length + shift),
-    );
+    const means = () => {
+      const shifted = this.#offsets.map((offset) =>
+        slice(extended, 1, first + offset, first + offset + length + shift),
+      );
+      return div(shifted.reduce(add), shifted.length);
+    };
+    const isOne = length + shift === 1 && extended.shape[1] === this.#offsets.length;
     return {
-      value: this.#resize(div(shifted.reduce(add), shifted.length)),
+      value: this.#resize(isOne ? mean(extended, [1], true) : means()),
       ...(context && lookback > 0 && lookahead === 0 ? { tail: tail(extended, lookback, context) } : {}),
     };
   }
@@ -114,9 +119,10 @@ export class CausalAvgPool1d {
     const ahead = lookahead === 0 ? x : takeTokens(x, untilEnd(context, length + lookahead));
     if (lookback === 0) return ahead;
     const start = mask && length > 1 ? takeTokens(x, reshape(context.start, [-1, 1])) : slice(x, 1, 0, 1);
-    const replicated = expand(start, start.shape.with(1, lookback));
     const isStart = context.past && reshape(equal(context.past.seen, 0), [-1, 1, 1]);
-    return precede(isStart && past ? where(isStart, replicated, past) : replicated, ahead, context);
+    const before =
+      isStart && past ? where(isStart, start, past) : expand(start, start.shape.with(1, lookback));
+    return precede(before, ahead, context);
   }
 
   /** Means of neighbouring features, as PyTorch's adaptive pooling takes them. */
