@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { serve } from "./serve.js";
-import { type Prepared, shortPrompt, time, tokenIds, type Work } from "./work.js";
+import { type Prepared, type Result, shortPrompt, time, tokenIds, type Work } from "./work.js";
 
 /** What is used of node-llama-cpp. */
 interface LlamaModule {
@@ -32,13 +32,19 @@ async function prepare(work: Work): Promise<Prepared> {
   const context = await model.createContext({ contextSize: 1024, batchSize: 512, threads });
   const sequence = context.getSequence();
 
-  const write = async (count: number) => {
+  /** Writes a token, and then so many more, which are timed. */
+  const write = async (count: number): Promise<Result> => {
     await sequence.clearHistory();
-    let written = 0;
-    for await (const _ of sequence.evaluate(tokenIds(shortPrompt), { temperature: 0, yieldEogToken: true })) {
-      if (++written === count) return;
-    }
-    throw new Error(`llama.cpp ended after ${written} of ${count} tokens`);
+    const options = { temperature: 0, yieldEogToken: true };
+    const tokens = sequence.evaluate(tokenIds(shortPrompt), options);
+    await tokens.next();
+    const result = await time(async () => {
+      for (let i = 0; i < count; i++) {
+        if ((await tokens.next()).done) throw new Error(`llama.cpp ended after ${i} of ${count} tokens`);
+      }
+    });
+    await tokens.return(0);
+    return result;
   };
   const read = async (ids: readonly number[]) => {
     await sequence.clearHistory();
@@ -47,11 +53,11 @@ async function prepare(work: Work): Promise<Prepared> {
   const release = () => llama.dispose();
   switch (work.kind) {
     case "decode":
-      return { repeat: () => time(() => write(work.tokens)), release };
+      return { repeat: () => write(work.tokens), release };
     case "prefill":
       return { repeat: () => time(() => read(tokenIds(work.length))), release };
     case "first-token": {
-      await write(1);
+      await write(0);
       const seconds = performance.now() / 1000;
       return { repeat: async () => ({ seconds }), release };
     }

@@ -1,6 +1,7 @@
 """The kinds of work that the reference knows: each gives a function that does the work once."""
 
 import tempfile
+import time
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -73,22 +74,39 @@ def train(work):
     return once
 
 
+class Moments:
+    """A streamer that keeps when it was given the prompt, and each token."""
+
+    def __init__(self):
+        self.moments = []
+
+    def put(self, _):
+        self.moments.append(time.perf_counter())
+
+    def end(self):
+        pass
+
+
 def decode(work):
     model = load(work, lora=False).eval()
     input_ids = torch.tensor([token_ids(work["context"])])
     count = work["tokens"]
 
     def once():
+        written = Moments()
         with torch.no_grad():
             output = model.generate(
                 input_ids=input_ids,
                 attention_mask=torch.ones_like(input_ids),
                 do_sample=False,
-                min_new_tokens=count,
-                max_new_tokens=count,
+                min_new_tokens=1 + count,
+                max_new_tokens=1 + count,
                 use_cache=True,
+                streamer=written,
             )
-        assert output.shape[1] == work["context"] + count, output.shape
+        assert output.shape[1] == work["context"] + 1 + count, output.shape
+        first, last = written.moments[1], written.moments[-1]  # [0] is the prompt's.
+        return last - first
 
     return once
 

@@ -10,18 +10,23 @@ import {
 } from "../work.js";
 import { open } from "./open.js";
 
-/** Greedy decoding, logits and sampling included. */
+/** Greedy decoding, logits and sampling included, from the first token after the context on: reading is another row. */
 export async function prepareDecode(work: DecodeWork): Promise<Prepared> {
   const { maxSelfAttnLength } = work;
   const model = await open(work, maxSelfAttnLength === undefined ? {} : { maxSelfAttnLength });
   const context = tokenIds(work.context);
   const fresh = work.context <= shortPrompt;
-  const long = fresh ? undefined : model.decoder();
-  // All but the last token, which every repetition reads first.
-  await long?.read([context.slice(0, -1)]);
+  const read = async (): Promise<Continuation> => {
+    const decoder = model.decoder();
+    const [logits] = await decoder.read([context]);
+    return { decoder, next: largest(logits!) };
+  };
+  const long = fresh ? undefined : await read();
   return {
-    repeat: () =>
-      time(() => writeGreedily(long ?? model.decoder(), fresh ? context : context.slice(-1), work.tokens)),
+    repeat: async () => {
+      const { decoder, next } = long ?? (await read());
+      return time(() => writeGreedily(decoder, next, work.tokens));
+    },
     release: () => model.dispose(),
   };
 }
@@ -39,16 +44,21 @@ export async function preparePrefill(work: PrefillWork): Promise<Prepared> {
 /** The whole way from the process's start to a token; it can be gone once. */
 export async function prepareFirstToken(work: FirstTokenWork): Promise<Prepared> {
   const model = await open(work);
-  await writeGreedily(model.decoder(), tokenIds(shortPrompt), 1);
+  await model.decoder().read([tokenIds(shortPrompt)]);
   const seconds = performance.now() / 1000;
   return { repeat: async () => ({ seconds }), release: () => model.dispose() };
 }
 
-async function writeGreedily(decoder: Decoder, prompt: readonly number[], count: number): Promise<void> {
-  let next = prompt;
+interface Continuation {
+  readonly decoder: Decoder;
+  readonly next: number;
+}
+
+async function writeGreedily(decoder: Decoder, first: number, count: number): Promise<void> {
+  let next = first;
   for (let i = 0; i < count; i++) {
-    const [logits] = await decoder.read([next]);
-    next = [largest(logits!)];
+    const [logits] = await decoder.read([[next]]);
+    next = largest(logits!);
   }
 }
 

@@ -1,5 +1,6 @@
 import { runtime } from "#runtime";
 import type { FrozenWeights } from "./frozen-weights.js";
+import { lower } from "./lower.js";
 import { writeOnnx } from "./onnx-graph.js";
 import { peakBytes } from "./peak-bytes.js";
 import { requireDevice } from "./require-device.js";
@@ -112,7 +113,7 @@ export function estimateBytes<const I extends object, O extends object>(
   fn: (inputs: MapTree<I, TypeInfo, Value>) => O,
   types: I,
 ): number {
-  return peakBytes(leaves(trace(fn, types).results, isValue));
+  return peakBytes(lower(leaves(trace(fn, types).results, isValue)));
 }
 
 function trace<const I extends object, O extends object>(

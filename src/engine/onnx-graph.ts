@@ -9,6 +9,7 @@ import {
   valueInfoProto,
 } from "./onnx-proto.js";
 import { reshapeOp, splitOp } from "./ops/shape.js";
+import { peakBytes } from "./peak-bytes.js";
 import { emitDequantized } from "./quantized-nodes.js";
 import { unshaped } from "./sink-reshapes.js";
 import {
@@ -239,6 +240,8 @@ export interface OnnxModel {
   readonly nodeCount: number;
   /** Whether it reads weights in blocks. */
   readonly quantized: boolean;
+  /** About what a run takes beside weights and inputs. */
+  readonly peakBytes: number;
   /** The names of nodes that run on the processor, whatever the device. */
   readonly processorNodes: readonly string[];
 }
@@ -283,6 +286,7 @@ export function writeOnnx(
     outputs: results.map(({ name }) => name),
     nodeCount: writer.nodeCount,
     quantized: [...model.weights.values()].some((weight) => "bits" in weight),
+    peakBytes: peakBytes(lowered),
     processorNodes: model.processorNodes,
   };
 }

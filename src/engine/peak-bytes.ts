@@ -6,11 +6,10 @@ import { type Body, constantOp, inputOp, nodesOf, parameterOp, type Value } from
 
 /**
  * The most bytes of computed values that are alive at once while a graph runs node by node in the order in which it was
- * traced: an estimate of what a run needs beside weights and inputs. ONNX Runtime may order nodes otherwise, and one op may need room
+ * traced, lowered: an estimate of what a run needs beside weights and inputs. ONNX Runtime may order nodes otherwise, and one op may need room
  * inside.
  */
-export function peakBytes(outputs: readonly Value[]): number {
-  const lowered = lower(outputs);
+export function peakBytes(lowered: readonly Value[]): number {
   const nodes = nodesOf(lowered);
   const lastUse = new Map<Value, number>();
   for (const [i, node] of nodes.entries()) for (const x of node.inputs) lastUse.set(storageOf(x), i);
@@ -26,7 +25,7 @@ export function peakBytes(outputs: readonly Value[]): number {
       alive += byteLength(x);
       dying.set(last, (dying.get(last) ?? 0) + byteLength(x));
     }
-    const inside = node.op === scanOp ? peakBytes((node.attrs as { body: Body }).body.outputs) : 0;
+    const inside = node.op === scanOp ? peakBytes(lower((node.attrs as { body: Body }).body.outputs)) : 0;
     peak = Math.max(peak, alive + inside);
     alive -= dying.get(i) ?? 0;
   }
