@@ -119,13 +119,13 @@ function softmaxPulls(x: Value, head: Parameter, loop: boolean): { logSums: Valu
     const sizes = Array.from({ length: Math.ceil(words / partWords) }, (_, i) =>
       Math.min(partWords, words - i * partWords),
     );
-    const parts = split(head, 0, sizes).map(ofPart);
-    return [0, 1].map((i) =>
-      concat(
-        parts.map((part) => reshape(part[i]!, [1, ...part[i]!.shape])),
-        0,
-      ),
+    // Side by side: else ONNX Runtime would compute all sums first, for the loss, and keep all probabilities.
+    const parts = split(head, 0, sizes).map((part) => concat(ofPart(part), 1));
+    const stacked = concat(
+      parts.map((part) => reshape(part, [1, ...part.shape])),
+      0,
     );
+    return split(stacked, 2, [1, hidden]);
   };
   const equal = loop ? equalParts(words) : undefined;
   const [logSums, pulls] = (equal ? inLoop(equal) : asNodes()) as [Value, Value];
