@@ -10,7 +10,7 @@ export const loraConfig = { r: 8, loraAlpha: 16, targetModules: ["q_proj", "k_pr
 
 /** Steps of LoRA and AdamW. */
 export async function prepareTrain(work: TrainWork): Promise<Prepared> {
-  const { batch, length, checkpointing = false, timed = "step" } = work;
+  const { batch, length, checkpointing, timed = "step" } = work;
   const model = await open(work, { loraConfig });
   const args = trainingArguments({ gradient_checkpointing: checkpointing });
   const learner = await Learner.create(model, args);

@@ -57,7 +57,10 @@ export const trainingOptions = {
       "a loss has exploded when it is so far above the mean of the last 20, in nats per token; 0: never",
     ),
   seed: z.int().nonnegative().default(0).describe("seed of first weights, data order and dropout"),
-  gradient_checkpointing: z.boolean().default(false).describe("less memory for one more forward pass"),
+  gradient_checkpointing: z
+    .boolean()
+    .optional()
+    .describe("less memory for one more forward pass; without it, over quantised weights only"),
 };
 const schema = z.object(trainingOptions);
 
@@ -98,8 +101,8 @@ export interface TrainingArguments {
   /** How far a loss may lie above the mean of the last 20, in nats per token; 0: as far as it likes. */
   readonly maxLossJump: number;
   readonly seed: number;
-  /** Less memory for one more forward pass. */
-  readonly gradientCheckpointing: boolean;
+  /** Less memory for one more forward pass; undefined: over quantised weights only. */
+  readonly gradientCheckpointing: boolean | undefined;
 }
 
 /** Checks the fields of a run. @throws InputError naming the one that is wrong. */

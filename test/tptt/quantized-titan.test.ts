@@ -75,6 +75,19 @@ test.each([
   },
 );
 
+test("layers over quantised weights are computed again in the backward pass, unless it is said", async () => {
+  const bytes = async (quantize: Quantization, options = {}) =>
+    (await open(fixtureFolder("gemma3"), quantize)).trainingBytes(2, 64, options);
+  const [kept, again] = [
+    await bytes("none", { checkpointing: false }),
+    await bytes("none", { checkpointing: true }),
+  ];
+  expect(again).toBeLessThan(0.7 * kept);
+  expect(await bytes("none")).toBe(kept);
+  expect(await bytes("int4", { checkpointing: true })).toBe(await bytes("int4"));
+  expect(await bytes("int4", { checkpointing: false })).toBeGreaterThan(1.5 * (await bytes("int4")));
+});
+
 test("a quantised titan is saved like any other, and is not merged", async () => {
   const model = await open(fixtureFolder("gemma3"), "int8");
   const folder = join(await temporaryFolder(), "titan");

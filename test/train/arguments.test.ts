@@ -22,7 +22,7 @@ test("fields in snake_case become arguments, the rest has defaults", () => {
     onBadLoss: "stop",
     maxLossJump: 10,
     seed: 0,
-    gradientCheckpointing: false,
+    gradientCheckpointing: undefined,
   });
 });
 

@@ -29,8 +29,11 @@ import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts
 export interface TrainingPassOptions {
   /** Seed of the dropout masks. */
   readonly seed?: number;
-  /** Gradient checkpointing: less memory, one more forward pass. */
-  readonly checkpointing?: boolean;
+  /**
+   * Gradient checkpointing: less memory, one more forward pass. Unless it is said, over quantised weights only: who has
+   * these is short of memory (PEFT's `prepare_model_for_kbit_training` does the same).
+   */
+  readonly checkpointing?: boolean | undefined;
 }
 
 /** What a run depends on beside its inputs. */
@@ -189,7 +192,8 @@ export class TitanRunner {
     return { batch, length, masked, mode, ramp };
   }
 
-  #trainingShape(shape: SequenceShape, { checkpointing = false }: TrainingPassOptions): TrainingShape {
+  #trainingShape(shape: SequenceShape, options: TrainingPassOptions): TrainingShape {
+    const { checkpointing = this.#parts.frozen.quantized } = options;
     return { ...shape, dropout: this.#config.loraConfig?.loraDropout ?? 0, checkpointing };
   }
 }
