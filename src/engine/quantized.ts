@@ -17,12 +17,12 @@ export interface QuantizedMatrix extends BlockFormat {
   readonly scales: Tensor;
 }
 
-/** Numbers that share a scale when we choose: what llama.cpp's formats have too. */
-const defaultBlockSize = 32;
+/** Numbers that share a scale when we choose: with few bits a block is the better the smaller it is. */
+const blockSizes = { 4: 16, 8: 32 } as const;
 
 /** Whether a tensor can be cut into blocks: a matrix whose rows are whole blocks. */
 export const fitsBlocks = (shape: readonly number[]): shape is readonly [number, number] =>
-  shape.length === 2 && shape[1]! > 0 && shape[1]! % defaultBlockSize === 0;
+  shape.length === 2 && shape[1]! > 0 && shape[1]! % blockSizes[8] === 0;
 
 /**
  * Lays whole numbers out in blocks.
@@ -51,15 +51,16 @@ export function packBlocks(format: BlockFormat, quants: Int8Array, scales: Float
  */
 export function quantize(matrix: Tensor, bits: 4 | 8): QuantizedMatrix {
   const [rows, columns] = matrix.shape as [number, number];
-  const format: BlockFormat = { shape: [rows, columns], bits, blockSize: defaultBlockSize };
+  const format: BlockFormat = { shape: [rows, columns], bits, blockSize: blockSizes[bits] };
   return bits === 8 ? roundTo8(matrix.f32, format) : roundTo4(matrix.f32, format);
 }
 
 function roundTo8(f32: Float32Array, format: BlockFormat): QuantizedMatrix {
   const bytes = new Uint8Array(f32.length).fill(128);
-  const scales = new Float32Array(f32.length / defaultBlockSize);
-  for (let block = 0, start = 0; block < scales.length; block++, start += defaultBlockSize) {
-    const end = start + defaultBlockSize;
+  const { blockSize } = format;
+  const scales = new Float32Array(f32.length / blockSize);
+  for (let block = 0, start = 0; block < scales.length; block++, start += blockSize) {
+    const end = start + blockSize;
     let largest = 0;
     for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(f32[i]!));
     if (largest === 0) continue;
@@ -70,15 +71,16 @@ function roundTo8(f32: Float32Array, format: BlockFormat): QuantizedMatrix {
   return {
     ...format,
     data: new Tensor("uint8", format.shape, bytes),
-    scales: Tensor.f32([format.shape[0], format.shape[1] / defaultBlockSize], scales),
+    scales: Tensor.f32([format.shape[0], format.shape[1] / blockSize], scales),
   };
 }
 
 function roundTo4(f32: Float32Array, format: BlockFormat): QuantizedMatrix {
   const quants = new Int8Array(f32.length);
-  const scales = new Float32Array(f32.length / defaultBlockSize);
-  for (let block = 0, start = 0; block < scales.length; block++, start += defaultBlockSize) {
-    const end = start + defaultBlockSize;
+  const { blockSize } = format;
+  const scales = new Float32Array(f32.length / blockSize);
+  for (let block = 0, start = 0; block < scales.length; block++, start += blockSize) {
+    const end = start + blockSize;
     let extreme = 0;
     for (let i = start; i < end; i++) if (Math.abs(f32[i]!) > Math.abs(extreme)) extreme = f32[i]!;
     if (extreme === 0) continue;

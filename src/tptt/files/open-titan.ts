@@ -27,8 +27,9 @@ export interface FromPretrainedOptions extends TpttConfigOptions {
   readonly trainableParameters?: readonly string[];
   /**
    * How the base model's linear layers and embeddings are held: `"none"` (the default) as f32; `"gguf"` in the blocks
-   * that a GGUF file has them in, or the nearest of 8 bits where those have offsets; `"int8"` or `"int4"` rounded to
-   * blocks of 32 (the embeddings of the vocabulary always to 8 bits). What is trained stays f32; a titan that is saved does not remember it.
+   * that a GGUF file has them in, or the nearest of 8 bits where those have offsets; `"int8"` or `"int4"` rounded, the
+   * latter but for the embeddings of the vocabulary, values and what leads out of an MLP, which get 8 bits. What is trained
+   * stays f32; a titan that is saved does not remember it.
    */
   readonly quantize?: Quantization;
   /** Told of downloads, when the model or its base model is one of the hub. */
