@@ -13,7 +13,9 @@ export const stops = true;
  */
 export function withinTime<T>(work: () => T, milliseconds = 900): { readonly value: T } | undefined {
   try {
-    return { value: call.runInContext(Object.assign(context, { work }), { timeout: milliseconds }) as T };
+    return {
+      value: call.runInContext(Object.assign(context, { work }), { timeout: Math.ceil(milliseconds) }) as T,
+    };
   } catch (error) {
     // The error is of the other context, and no instance of this one's Error.
     const { code } = error as { code?: unknown };
