@@ -32,7 +32,7 @@ test("a usage error is one line, and exit code 2", async () => {
   });
 });
 
-test("SIGTERM ends training with a checkpoint", async () => {
+test.each(["SIGINT", "SIGTERM"] as const)("%s ends training with a checkpoint", async (signal) => {
   const { folder, model, write } = await openWorkspace();
   const dataset = await write("data.jsonl", problems);
   const output = join(folder, "titan");
@@ -49,7 +49,7 @@ test("SIGTERM ends training with a checkpoint", async () => {
     "--json",
   );
   child.stdout!.on("data", (chunk) => {
-    if (String(chunk).includes("progress")) child.kill("SIGTERM");
+    if (String(chunk).includes("progress")) child.kill(signal);
   });
   const { code, stderr } = await ended(child);
   expect(code).toBe(130);
