@@ -269,7 +269,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
     kills: Number(values.kills),
     seed: Number(values.seed),
     command: [process.execPath, fileURLToPath(new URL("../dist/cli/this-process.js", import.meta.url))],
-    steps: 60,
+    steps: 24,
     lanes: 2,
     onKill: (done) => {
       if (done % 10 === 0) console.error(`${done} of ${values.kills} killed`);

@@ -57,7 +57,12 @@ export class RunFolder {
       const torn: { readonly folder: string; readonly problem: string }[] = [];
       const checkpoint = await latestCheckpoint(path, (folder, problem) => torn.push({ folder, problem }));
       if (checkpoint === undefined)
-        throw torn[0] ? new InputError(path, `holds no sound checkpoint (${torn[0].problem})`) : nothing;
+        throw torn[0]
+          ? new InputError(
+              path,
+              `holds no sound checkpoint (${torn[0].problem}); train without --resume in a new folder`,
+            )
+          : nothing;
       const told: string[] = [];
       for (const { folder, problem } of torn)
         told.push(`${problem}; set aside as ${await setTornAside(folder)}`);

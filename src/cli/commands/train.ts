@@ -76,6 +76,7 @@ async function trainIn(
   refuseIdle(given, "report_to none", values.report_to === "none", ["logging_dir"]);
   refuseIdle(given, "disable_linear_attn", values.disable_linear_attn, Object.keys(lizaOptions));
   for (const problem of folder.torn) reporter.note(`torn checkpoint: ${problem}`);
+  if (folder.torn.length > 0) reporter.note(`going on from ${folder.checkpoint}`);
   const records = await openRecords(values.dataset, values, reporter);
   const { seed, quantize, device } = values;
   const model = await openBeside(
