@@ -30,6 +30,17 @@ python interop/check-training.py "$work/training" "$work/results"
 typescript interop/write-run.ts "$models" "$work/run"
 python interop/check-tensorboard.py "$work/run" "$work/results"
 
+typescript interop/check-hub.ts fill "$work/hub" "$work/caches" "$models/llama-gqa"
+# Not through the function, which would be a process between.
+node --conditions=source --import tsx scripts/local-hub.ts --folder "$work/hub" > "$work/hub-address" &
+hub=$!
+trap 'kill "$hub" 2> /dev/null || true; rm -rf "$work"' EXIT
+until [ -s "$work/hub-address" ]; do kill -0 "$hub"; sleep 0.1; done
+HF_ENDPOINT=$(cat "$work/hub-address") HF_TOKEN=hf_local typescript interop/check-hub.ts ours "$work/caches"
+python interop/check-hub.py "$(cat "$work/hub-address")" "$work/caches" "$work/results"
+kill "$hub"
+typescript interop/check-hub.ts python "$work/caches" "$work/results"
+
 python interop/check-minilm.py "$work/minilm"
 typescript interop/check-minilm.ts "$work/minilm" "$work/results"
 

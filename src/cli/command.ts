@@ -24,8 +24,8 @@ export interface CliCommand<T extends OptionTable = OptionTable> {
   readonly name: string;
   readonly description: string;
   readonly options: T;
-  /** The option whose values may stand without its flag. */
-  readonly operands?: keyof T & string;
+  /** The option whose values may stand without its flag, or several options, of which one value each may. */
+  readonly operands?: (keyof T & string) | readonly (keyof T & string)[];
   /**
    * @returns the exit code; nothing for success.
    * @throws InputError for what the user can mend.

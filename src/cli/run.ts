@@ -10,6 +10,7 @@ import { generate } from "./commands/generate.js";
 import { inspect } from "./commands/inspect.js";
 import { merge } from "./commands/merge.js";
 import { plot } from "./commands/plot.js";
+import { push } from "./commands/push.js";
 import { serve } from "./commands/serve.js";
 import { train } from "./commands/train.js";
 import { readConfigFile } from "./config-file.js";
@@ -28,6 +29,7 @@ const commands: readonly CliCommand[] = [
   serve,
   merge,
   adapter,
+  push,
 ];
 
 /**
@@ -53,12 +55,17 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     const { name, description, options, operands } = command;
     const subcommand = program.command(name).description(description);
     addOptions(subcommand, options);
-    if (operands) subcommand.argument(`[${operands}...]`);
+    if (typeof operands === "string") subcommand.argument(`[${operands}...]`);
+    else for (const operand of operands ?? []) subcommand.argument(`[${operand}]`);
     subcommand
       .option("--config <path>", "YAML file of these options, in snake_case; the command line wins")
       .action(async () => {
         const { config, ...parsed } = subcommand.opts<Record<string, unknown>>();
-        if (operands && subcommand.args.length > 0) parsed[operands] = subcommand.args;
+        const { args } = subcommand;
+        if (typeof operands === "string" && args.length > 0) parsed[operands] = args;
+        else if (typeof operands === "object") {
+          for (const [i, arg] of args.entries()) parsed[operands[i]!] = arg;
+        }
         const note = (text: string) => io.stderr.write(`tptt: ${text}\n`);
         const fromFile = typeof config === "string" ? await readConfigFile(config, options, note) : {};
         const given = { ...fromFile, ...fromCommandLine(options, parsed) };

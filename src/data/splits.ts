@@ -2,6 +2,7 @@ import picomatch from "picomatch";
 import { isDynamicPattern } from "tinyglobby";
 import { parse } from "yaml";
 import { z } from "zod";
+import { withinTime } from "#time-limit";
 import { InputError } from "../errors.js";
 
 /** Files of the hub that hold no rows. */
@@ -76,25 +77,29 @@ export function filesOfSplit(
 }
 
 /** The files by split. */
-function splitsOf(
-  { where, paths, card }: DatasetListing,
-  subfolder: string | undefined,
-): Map<string, string[]> {
+function splitsOf(listing: DatasetListing, subfolder: string | undefined): Map<string, string[]> {
+  const { where, paths, card } = listing;
   const configs = configsIn(card, where);
   const config = configs.find(({ config_name }) => config_name !== undefined && config_name === subfolder);
-  if (config) return byCard(config, paths);
+  if (config) return byCard(config, listing);
   if (subfolder !== undefined) {
     if (paths.includes(subfolder)) return new Map([["train", [subfolder]]]);
     const isPattern = isDynamicPattern(subfolder);
     const fits = isPattern ? picomatch(subfolder) : (path: string) => path.startsWith(`${subfolder}/`);
-    const wanted = paths.filter((path) => fits(path));
-    return byNames(wanted, isPattern ? "" : subfolder);
+    return byNames(fitting(paths, fits, where), isPattern ? "" : subfolder);
   }
   if (configs.length === 0) return byNames(paths, "");
   const usual = configs.find((one) => one.default) ?? configs.find((one) => one.config_name === "default");
-  if (usual ?? configs.length === 1) return byCard((usual ?? configs[0])!, paths);
+  if (usual ?? configs.length === 1) return byCard((usual ?? configs[0])!, listing);
   const names = configs.map(({ config_name }) => `${where}/${config_name}`);
   throw new InputError(where, `has ${configs.length} configurations, name one of them: ${names.join(", ")}`);
+}
+
+/** The paths that fit a pattern. @throws InputError when that takes longer than anyone waits: patterns come from cards. */
+function fitting(paths: readonly string[], fits: (path: string) => boolean, where: string): string[] {
+  const found = withinTime(() => paths.filter((path) => fits(path)));
+  if (found) return found.value;
+  throw new InputError(where, "has a pattern of file names that takes too long to match; name the files");
 }
 
 /** The configurations with files that a card's header lists. */
@@ -119,7 +124,10 @@ function configsIn(card: string | undefined, where: string): DataConfig[] {
     : [];
 }
 
-function byCard({ data_files, data_dir }: DataConfig, paths: readonly string[]): Map<string, string[]> {
+function byCard(
+  { data_files, data_dir }: DataConfig,
+  { where, paths }: DatasetListing,
+): Map<string, string[]> {
   const folder = data_dir === undefined ? "" : `${data_dir.replace(/^\.?\/|\/$/g, "")}/`;
   if (data_files === undefined) {
     return byNames(
@@ -130,7 +138,7 @@ function byCard({ data_files, data_dir }: DataConfig, paths: readonly string[]):
   const splits = new Map<string, string[]>();
   for (const [split, patterns] of patternsIn(data_files)) {
     const fits = picomatch([patterns].flat().map((pattern) => folder + pattern.replace(/^\.\//, "")));
-    const files = paths.filter((path) => fits(path));
+    const files = fitting(paths, fits, where);
     if (files.length > 0) splits.set(split, files);
   }
   return splits;

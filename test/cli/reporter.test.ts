@@ -56,6 +56,47 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+describe("transfers are told in bytes", () => {
+  test("with json as events, some seconds apart, the last always", () => {
+    const { reporter, stdout } = reporterTo(new Sink(true), true);
+    for (const bytes of [1, 2, 3]) reporter.transfer("download a/b", bytes, 3);
+    expect(
+      stdout.text
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      { event: "transfer", name: "download a/b", bytes: 1, total: 3 },
+      { event: "transfer", name: "download a/b", bytes: 3, total: 3 },
+    ]);
+  });
+
+  test("in a log file as lines, some seconds apart, with the time left", () => {
+    const stderr = new Sink();
+    const { reporter } = reporterTo(stderr);
+    for (let done = 0; done <= 10; done++) {
+      reporter.transfer("download a/b", done * 1e8, 1e9);
+      vi.advanceTimersByTime(1000);
+    }
+    expect(stderr.text.split("\n")).toEqual([
+      "download a/b 0.0/1.0 GB",
+      "download a/b 0.5/1.0 GB, 5 s left",
+      "download a/b 1.0/1.0 GB",
+      "",
+    ]);
+  });
+
+  test("on a terminal as a bar, which a line takes the place of at the end", () => {
+    const stderr = new Sink(true);
+    const { reporter } = reporterTo(stderr);
+    reporter.transfer("download a/b", 2e6, 8e6);
+    expect(screen(stderr.text)).toEqual([expect.stringMatching(/^\[=+-+\] download a\/b 2.0\/8.0 MB$/)]);
+    reporter.transfer("download a/b", 8e6, 8e6);
+    expect(screen(stderr.text)).toEqual(["download a/b 8.0/8.0 MB"]);
+    reporter.close();
+  });
+});
+
 describe("with json", () => {
   test("one object a line goes to stdout, the last with the event done, remarks to stderr", () => {
     const stderr = new Sink(true);

@@ -92,6 +92,15 @@ test("of several configurations one is named, or the card's default", () => {
   expect(files(paths, { subfolder: "en" }, card(two))).toEqual(["en/a.csv"]);
 });
 
+test("a card's pattern that would take for ever is an error", () => {
+  const slow = card(`- config_name: x\n  data_files: "${"*a".repeat(30)}b"`);
+  const start = Date.now();
+  expect(() => files([`${"a".repeat(200)}.csv`], {}, slow)).toThrow(
+    /^org\/data: has a pattern .* takes too long/,
+  );
+  expect(Date.now() - start).toBeLessThan(30_000);
+});
+
 test("a header that is no YAML is an error", () => {
   expect(() => files(["a.csv"], {}, "---\na: [\n---\n")).toThrow(
     /^org\/data: README.md: has a header that is no YAML/,

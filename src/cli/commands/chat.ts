@@ -7,6 +7,7 @@ import { defineCommand } from "../command.js";
 import { common, count, quantizeOption } from "../common-options.js";
 import { dataOptions, useChatTemplate } from "../data-options.js";
 import { effectiveMagWeight } from "../effective-mag-weight.js";
+import { observeHub } from "../hub-names.js";
 import { loadModel } from "../load-model.js";
 import { complete, defined } from "../options.js";
 import { createReporter } from "../reporter.js";
@@ -33,7 +34,8 @@ export const chat = defineCommand({
   async run(given, io) {
     const { json, quantize, device, system, max_new_tokens, ...values } = complete(options, given);
     const reporter = createReporter({ ...io, json });
-    const model = await loadModel(values.model, values.mag_weight, { quantize, device });
+    const hubObserver = observeHub(reporter);
+    const model = await loadModel(values.model, values.mag_weight, { quantize, device, hubObserver });
     try {
       await useChatTemplate(model.requireTokenizer(), values);
       const session = new ChatSession(model, json ? eventsView(reporter) : textView(io, reporter), {

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { constants, type FileHandle, open, rename, rm } from "node:fs/promises";
-import { errorCode, InputError } from "../../errors.js";
+import { InputError, writeError } from "../../errors.js";
 import { type Answer, attempts, type HubClient } from "./client.js";
 import type { HubFile } from "./hub.js";
 import { type HubUnreachable, placeOf, type Subject, unreachable } from "./hub-error.js";
@@ -22,16 +22,16 @@ export interface Download extends HubFile {
  * @throws InputError when it cannot be had; what has come stays for the next try.
  */
 export async function download(client: HubClient, file: Download): Promise<void> {
-  const { path, size, etag, subject } = file;
+  const { path, etag, subject } = file;
   // Not Python's name for it: its locks and ours do not know of each other.
   const part = await PartialFile.open(`${path}.tptt.incomplete`, file);
   try {
     await receiveAll(client, part, file);
-    if (!(await part.isRight())) {
+    if (!part.isRight()) {
       // It may have been damaged on disk since the earlier try, or on the way: once more, all of it.
       await part.restart();
       await receiveAll(client, part, file);
-      const found = await part.digest();
+      const found = part.digest();
       if (found !== etag) {
         await part.restart();
         throw new InputError(
@@ -43,14 +43,7 @@ export async function download(client: HubClient, file: Download): Promise<void>
     await part.finish(path);
   } catch (error) {
     await part.close();
-    if (errorCode(error) !== "ENOSPC") throw error;
-    throw new InputError(
-      path,
-      `the disk is full, ${size} bytes are needed; make room, or set HF_HOME elsewhere`,
-      {
-        cause: error,
-      },
-    );
+    throw writeError(path, error);
   }
 }
 
@@ -113,29 +106,22 @@ async function receive(
   try {
     watch();
     const reader = response.body?.getReader();
-    for (let piece = await reader?.read(); piece && !piece.done; piece = await reader?.read()) {
+    let cut: unknown = new Error("the connection was cut");
+    const read = () =>
+      reader?.read().catch((error: unknown) => {
+        cut = error;
+        return undefined;
+      });
+    for (let piece = await read(); piece && !piece.done; piece = await read()) {
       watch();
       await part.append(piece.value);
     }
-    return {
-      validator: strong,
-      problem: unreachable(new Error("the connection was cut"), subject, settings),
-    };
-  } catch (error) {
-    if (error instanceof InputError || (errorCode(error) !== undefined && isOfDisk(error))) throw error;
-    return { validator: strong, problem: unreachable(error, subject, settings) };
+    return { validator: strong, problem: unreachable(cut, subject, settings) };
   } finally {
     clearTimeout(timer);
     stop.abort();
   }
 }
-
-/** What comes of writing the file, not of the network. */
-const isOfDisk = (error: unknown): boolean =>
-  error instanceof Error &&
-  "syscall" in error &&
-  "errno" in error &&
-  ["write", "ftruncate", "fsync"].includes(String(error.syscall));
 
 /** What is wrong with an answer before its first byte. */
 function problemIn({ response, headers }: Answer, etag: string, size: number): string | undefined {

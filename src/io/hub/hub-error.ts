@@ -14,6 +14,9 @@ export interface Subject extends HubId {
 /** The hub did not answer: a name that is not found, a connection that is refused or silent, its own errors. */
 export class HubUnreachable extends InputError {}
 
+/** There is no such repository, or none that this token may see. */
+export class HubMissing extends InputError {}
+
 /** `org/name@revision: file` */
 export const placeOf = (subject: Subject): string =>
   `${formatHubId(subject)}${subject.file === undefined ? "" : `: ${subject.file}`}`;
@@ -72,7 +75,7 @@ export function refusal(
     const access = token
       ? `check that the account of the token in ${tokenPlace} has access to it`
       : `if it is private or gated, set HF_TOKEN to ${wanted} of an account with access (${newToken})`;
-    return new InputError(
+    return new HubMissing(
       where,
       `${notHere(subject)}no ${what} on ${endpoint} that can be seen; check the name, or ${access}`,
     );

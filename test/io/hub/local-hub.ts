@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { bodyOf, type Damage, json, refuse, send } from "./answers.js";
 import {
   commitAt,
   HubStore,
@@ -23,7 +23,7 @@ export interface Account {
 }
 
 /** Something that goes wrong. */
-export interface Fault {
+export interface Fault extends Damage {
   /** Of requests whose path contains it. */
   readonly path: string;
   readonly method?: string;
@@ -32,12 +32,6 @@ export interface Fault {
   /** Answers with this status instead. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Cuts the connection after so many bytes of the answer's body. */
-  readonly cutAfter?: number;
-  /** Turns a bit of the body around. */
-  readonly corrupt?: boolean;
-  /** Says nothing more for so many ms, after `cutAfter` bytes if there are. */
-  readonly silence?: number;
 }
 
 /** What was asked. */
@@ -359,70 +353,6 @@ async function preupload(request: IncomingMessage, response: ServerResponse): Pr
   json(response, {
     files: files.map(({ path, size }) => ({ path, uploadMode: isLarge(path, size) ? "lfs" : "regular" })),
   });
-}
-
-/** Sends bytes, or the range that is asked for, or not all of them. */
-async function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  content: Uint8Array,
-  etag: string,
-  { cutAfter, corrupt, silence }: Partial<Fault> = {},
-): Promise<void> {
-  const { range, "if-range": condition } = request.headers;
-  const asked = /^bytes=(\d+)-(\d*)$/.exec(range ?? "");
-  response.setHeader("etag", etag).setHeader("accept-ranges", "bytes");
-  const size = content.byteLength;
-  let body = content;
-  if (asked && (condition === undefined || condition === etag)) {
-    const from = Number(asked[1]);
-    if (from >= size) {
-      response.writeHead(416, { "content-range": `bytes */${size}` }).end();
-      return;
-    }
-    const end = asked[2] ? Math.min(Number(asked[2]) + 1, size) : size;
-    body = content.subarray(from, end);
-    response.writeHead(206, {
-      "content-range": `bytes ${from}-${end - 1}/${size}`,
-      "content-length": body.byteLength,
-    });
-  } else {
-    response.writeHead(200, { "content-length": size });
-  }
-  if (request.method === "HEAD") {
-    response.end();
-    return;
-  }
-  if (corrupt) body = body.map((byte, i) => (i === body.byteLength >> 1 ? byte ^ 1 : byte));
-  if (cutAfter === undefined && silence === undefined) {
-    response.end(body);
-    return;
-  }
-  const part = body.subarray(0, cutAfter ?? 0);
-  await new Promise<void>((done) => (part.byteLength > 0 ? response.write(part, () => done()) : done()));
-  response.flushHeaders();
-  // What was written reaches the other side before the connection ends.
-  await delay(silence ?? 20, undefined, { ref: false });
-  response.destroy();
-}
-
-function refuse(
-  response: ServerResponse,
-  status: number,
-  code?: string,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  response.writeHead(status, { ...headers, ...(code ? { "x-error-code": code } : {}) }).end();
-}
-
-function json(response: ServerResponse, value: unknown): void {
-  response.setHeader("content-type", "application/json").end(JSON.stringify(value));
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 const listen = (server: Server, port: number): Promise<void> =>

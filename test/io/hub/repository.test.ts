@@ -9,19 +9,24 @@ import { Random } from "../../../src/random.js";
 import { sha256 } from "./hub-store.js";
 import { openHub } from "./use-hub.js";
 
-const links = vi.hoisted(() => ({ impossible: false }));
+const disk = vi.hoisted(() => ({ linksAreImpossible: false, free: undefined as number | undefined }));
 
 vi.mock("node:fs/promises", async (original) => {
   const real = await original<typeof import("node:fs/promises")>();
   const symlink: typeof real.symlink = (...args) => {
-    if (!links.impossible) return real.symlink(...args);
+    if (!disk.linksAreImpossible) return real.symlink(...args);
     throw Object.assign(new Error("no links here"), { code: "EPERM" });
   };
-  return { ...real, symlink };
+  const statfs = async (path: string) => {
+    const found = await real.statfs(path);
+    return disk.free === undefined ? found : { ...found, bsize: 1, bavail: disk.free };
+  };
+  return { ...real, symlink, statfs };
 });
 
 beforeEach(() => {
-  links.impossible = false;
+  disk.linksAreImpossible = false;
+  disk.free = undefined;
 });
 
 /** Bytes that no range repeats. */
@@ -72,7 +77,7 @@ test("what is in the cache is not asked for again, and a file that was cut short
 });
 
 test("where links are impossible, files are copies", async () => {
-  links.impossible = true;
+  disk.linksAreImpossible = true;
   const { hub, client } = await openHub();
   await hub.add("model", "org/model", files);
   const folder = await (await open(client())).get(Object.keys(files));
@@ -80,6 +85,18 @@ test("where links are impossible, files are copies", async () => {
   expect(new Uint8Array(await readFile(join(folder, "sub/model.safetensors")))).toEqual(weights);
   const offline = await openRepository("model", { name: "org/model" }, client({ offline: true }));
   expect(await offline.get(Object.keys(files))).toBe(folder);
+});
+
+test("a disk without room for a file is told before anything is downloaded", async () => {
+  disk.free = 299_999;
+  const { hub, client, cache } = await openHub();
+  await hub.add("model", "org/model", files);
+  await expect((await open(client())).get(["sub/model.safetensors"])).rejects.toThrow(
+    `${cache}: has room for 299999 bytes, org/model needs 300000; make room, or set HF_HOME elsewhere`,
+  );
+  expect(hub.requests.filter(({ path }) => path.includes("/resolve/"))).toEqual([]);
+  disk.free = 300_000;
+  await (await open(client())).get(["sub/model.safetensors"]);
 });
 
 test("a connection that is cut is gone on with from where it was, as often as it takes", async () => {
