@@ -8,7 +8,7 @@ import type { ChatTemplate } from "../io/chat-template.js";
 import type { Tokenizer } from "../io/tokenizer.js";
 import { asLanguageModel } from "../models/language-model.js";
 import { Random } from "../random.js";
-import { parseJson } from "./files/decoder-file.js";
+import { parseField } from "./files/decoder-file.js";
 import type { Decoder } from "./graphs/decoder.js";
 import { type GenerateOptions, lastUnread } from "./text-generation.js";
 import type { TpttModel } from "./tptt-model.js";
@@ -90,7 +90,7 @@ export class Conversation {
     const saved = metadata[metadataKey];
     if (saved === undefined) throw new InputError(path, "holds a decoder's state without a conversation");
     const where = `${path}: ${metadataKey}`;
-    const { messages, input_ids, prompt, answer } = parseJson(savedSchema, saved, where);
+    const { messages, input_ids, prompt, answer } = parseField(savedSchema, saved, where);
     requireRead(decoder.seen, input_ids, asLanguageModel(model.base).config.vocabSize, where);
     conversation.#messages = messages;
     conversation.#decoder = decoder;

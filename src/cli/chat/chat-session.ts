@@ -38,6 +38,12 @@ interface ChatCommand {
   run(operand: string): void | Promise<void>;
 }
 
+/** So many tokens take a while to read: a person is told. */
+const longReading = 512;
+
+const hints =
+  "A line that ends with a backslash goes on in the next. Ctrl-C stops an answer; without one it leaves.";
+
 /** A chat line by line: what begins with a slash is a command, all else is said to the model. */
 export class ChatSession {
   readonly #model: TpttModel;
@@ -47,43 +53,6 @@ export class ChatSession {
   #ended = false;
   #turns = 0;
   #tokens = 0;
-
-  /** @throws InputError when the model cannot hold a conversation. */
-  constructor(model: TpttModel, view: ChatView, options: ChatSessionOptions) {
-    this.#model = model;
-    this.#view = view;
-    this.#options = options;
-    this.#chat = new Conversation(model, { system: options.system });
-  }
-
-  /** Whether the user has left. */
-  get ended(): boolean {
-    return this.#ended;
-  }
-
-  /** Answers, and the tokens of all of them. */
-  get totals(): { readonly turns: number; readonly tokens: number } {
-    return { turns: this.#turns, tokens: this.#tokens };
-  }
-
-  /** @throws InputError for what the user can mend; the chat goes on as it was. */
-  async take(line: string): Promise<void> {
-    if (line.trim() === "") return;
-    if (!line.startsWith("/")) return this.#say(line);
-    const [, name, operand] = /^(\/\S*)\s*(.*?)\s*$/s.exec(line)!;
-    const command = this.#commands.find((command) => command.name === name);
-    if (!command) {
-      throw new InputError(
-        name!,
-        "is no command; /help shows them, and a space before it makes it a message",
-      );
-    }
-    if (command.operand && !operand)
-      throw new InputError(name!, `is given alone, expected ${name} ${command.operand}`);
-    if (!command.operand && operand)
-      throw new InputError(name!, `is given ${operand}, expected ${name} alone`);
-    await command.run(operand!);
-  }
 
   readonly #commands: readonly ChatCommand[] = [
     {
@@ -140,6 +109,43 @@ export class ChatSession {
     },
   ];
 
+  /** @throws InputError when the model cannot hold a conversation. */
+  constructor(model: TpttModel, view: ChatView, options: ChatSessionOptions) {
+    this.#model = model;
+    this.#view = view;
+    this.#options = options;
+    this.#chat = new Conversation(model, { system: options.system });
+  }
+
+  /** Whether the user has left. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Answers, and the tokens of all of them. */
+  get totals(): { readonly turns: number; readonly tokens: number } {
+    return { turns: this.#turns, tokens: this.#tokens };
+  }
+
+  /** @throws InputError for what the user can mend; the chat goes on as it was. */
+  async take(line: string): Promise<void> {
+    if (line.trim() === "") return;
+    if (!line.startsWith("/")) return this.#say(line);
+    const [, name, operand] = /^(\/\S*)\s*(.*?)\s*$/s.exec(line)!;
+    const command = this.#commands.find((command) => command.name === name);
+    if (!command) {
+      throw new InputError(
+        name!,
+        "is no command; /help shows them, and a space before it makes it a message",
+      );
+    }
+    if (command.operand && !operand)
+      throw new InputError(name!, `is given alone, expected ${name} ${command.operand}`);
+    if (!command.operand && operand)
+      throw new InputError(name!, `is given ${operand}, expected ${name} alone`);
+    await command.run(operand!);
+  }
+
   #state() {
     return { messages: this.#chat.messages.length, seen: this.#chat.seen };
   }
@@ -153,7 +159,8 @@ export class ChatSession {
       signal: controller.signal,
       onToken: () => arrivals.push(performance.now()),
       onRead: ({ tokens, anew }) => {
-        const note = anew ? "the template writes what was said otherwise now: it is read again" : "";
+        const why = anew ? "the template writes what was said otherwise now: it is read again" : "";
+        const note = why || (tokens > longReading ? `(reading ${tokens} tokens)` : "");
         this.#view.told("read", { tokens, anew }, note);
       },
     });
@@ -178,5 +185,3 @@ export class ChatSession {
     }
   }
 }
-
-const hints = `A line that ends with a backslash goes on in the next. Ctrl-C stops an answer; without one it leaves.`;

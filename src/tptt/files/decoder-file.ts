@@ -3,6 +3,7 @@ import type { Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { fileError } from "../../io/byte-source.js";
 import { sha256 } from "../../io/digest.js";
+import { parseJson } from "../../io/json-text.js";
 import { openSafetensorsFile, type SafetensorsFile, writeSafetensors } from "../../io/safetensors.js";
 import { parseWith } from "../../io/validate.js";
 import { digestOfTensors, type Fingerprint } from "./fingerprint.js";
@@ -30,14 +31,16 @@ const fingerprintSchema = z.object({
   trained_weights: hash,
   mag_weights: z.string(),
 }) satisfies z.ZodType<Fingerprint>;
-const seenSchema = z.array(z.int().nonnegative()).min(1).max(1024);
+// A row takes room for many tokens, however few it has read: a file that claims many is not believed.
+const seenSchema = z.array(z.int().nonnegative()).min(1).max(64);
 
-/** Writes a decoder's state as a safetensors file, atomically. @throws InputError when the path cannot be written. */
+/** Writes a decoder's state as a safetensors file, atomically. @throws InputError when the path cannot be written, or rows are more than 64. */
 export async function writeDecoderFile(
   path: string,
   { seen, state, metadata }: DecoderFile,
   fingerprint: Fingerprint,
 ): Promise<void> {
+  parseWith(seenSchema, seen, `${path}: seen`);
   const fields = {
     ...metadata,
     format,
@@ -67,8 +70,8 @@ export async function readDecoderFile(
     requireFormat(given, path);
     const { digest, ...fields } = parseWith(schema, given, `${path}: __metadata__`);
     const { fingerprint, seen, format: _, format_version, ...metadata } = fields as Record<string, string>;
-    const counts = parseJson(seenSchema, seen!, `${path}: seen`);
-    check(parseJson(fingerprintSchema, fingerprint!, `${path}: fingerprint`));
+    const counts = parseField(seenSchema, seen!, `${path}: seen`);
+    check(parseField(fingerprintSchema, fingerprint!, `${path}: fingerprint`));
     const state = await readAll(file);
     if (digest !== (await digestOf(fields as Record<string, string>, state))) {
       throw new InputError(
@@ -112,13 +115,6 @@ async function digestOf(
   return sha256(JSON.stringify([sorted, await digestOfTensors(state)]));
 }
 
-/** Text from a file as JSON of some form. @throws InputError when it is not. */
-export function parseJson<T>(schema: z.ZodType<T>, text: string, where: string): T {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(where, "is not valid JSON; the file is damaged, use another", { cause: error });
-  }
-  return parseWith(schema, value, where);
-}
+/** Text from a file's metadata as JSON of some form. @throws InputError when it is not. */
+export const parseField = <T>(schema: z.ZodType<T>, text: string, where: string): T =>
+  parseWith(schema, parseJson(text, where, "the file is damaged, use another"), where);

@@ -1,9 +1,12 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Tensor } from "../../../src/engine/index.js";
 import { encodeSafetensors } from "../../../src/io/safetensors.js";
 import { openSafetensors, type WeightSource } from "../../../src/io/weight-source.js";
+import { readDecoderFile, writeDecoderFile } from "../../../src/tptt/files/decoder-file.js";
 import { mutateSafetensors } from "../mutate-formats.js";
 import { mutateJson } from "../mutate-json.js";
-import { type Reader, type Step, sample } from "../sample.js";
+import { type Reader, type Sample, type Step, sample } from "../sample.js";
 
 /** Every tensor, whole and in rows, and in blocks where it has them. */
 export async function readAll(weights: WeightSource, step: Step): Promise<void> {
@@ -16,6 +19,25 @@ export async function readAll(weights: WeightSource, step: Step): Promise<void> 
   } finally {
     await weights.close();
   }
+}
+
+/** The state of a decoder: its digest lets nothing through that was changed. */
+async function decoderFile(root: string): Promise<Sample> {
+  const hash = "0".repeat(64);
+  const fingerprint = {
+    ...{ base_config: hash, base_weights: hash, config: hash, trained_weights: hash },
+    mag_weights: "[0.5]",
+  };
+  const path = join(root, "state.safetensors");
+  const state = new Map([["linear_cache.0.recurrent_state", Tensor.f32([1, 1, 2, 2], [1, 2, 3, 4])]]);
+  const metadata = { conversation: JSON.stringify({ messages: [] }) };
+  await writeDecoderFile(path, { seen: [3], state, metadata }, fingerprint);
+  return sample(root, {
+    file: "state.safetensors",
+    bytes: await readFile(path),
+    mutate: mutateSafetensors,
+    read: (folder, step) => step(() => readDecoderFile(join(folder, "state.safetensors"), () => {})),
+  });
 }
 
 /** Weights of one file, and of several with an index. */
@@ -37,6 +59,7 @@ export const safetensors: Reader = {
     };
     const single = "model.safetensors";
     return [
+      await decoderFile(root),
       await sample(root, {
         file: single,
         bytes,

@@ -166,6 +166,7 @@ describe("a damaged file is refused:", () => {
     ["without a fingerprint", { fingerprint: undefined }, "__metadata__: fingerprint: is missing"],
     ["whose fingerprint is none", { fingerprint: "{" }, "fingerprint: is not valid JSON"],
     ["of a length that is none", { seen: "[1.5]" }, "seen: 0: is 1.5"],
+    ["of more rows than are believed", { seen: `[${Array(65).fill(0)}]` }, "seen: is [0,0,"],
     ["of another length than its tensors", { seen: "[3]" }, "is not what was written: its digest differs"],
   ])("%s", async (_, changes, problem) => {
     const { model, path } = await saved();
