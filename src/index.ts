@@ -22,7 +22,9 @@ export {
   type Question,
 } from "./data/facts.js";
 export type { HubDataOptions } from "./data/hub-dataset.js";
+export { type MqarOptions, type MqarQuestion, type MqarText, mqarText } from "./data/mqar.js";
 export { packDataset } from "./data/pack.js";
+export { type NeedleOptions, type NeedleText, passkeyText } from "./data/passkey.js";
 export { alpacaPrompt, choicePrompt, type PromptAndCompletion } from "./data/prompt.js";
 export {
   type ChatMessage,
@@ -58,6 +60,7 @@ export {
   ratioOfSums,
 } from "./evaluate/intervals.js";
 export { type EvaluateLossOptions, evaluateLoss } from "./evaluate/loss.js";
+export { evaluateMemory, type MemoryOptions } from "./evaluate/memory.js";
 export {
   ExactMatchMeter,
   type ExactMatchSummary,
@@ -78,6 +81,18 @@ export {
   type RecallBand,
   recallBands,
 } from "./evaluate/recall.js";
+export {
+  type AssociativeOptions,
+  associativeTexts,
+  distanceBand,
+  evaluateRecallMap,
+  type NeedleTextOptions,
+  needleTexts,
+  type RecallMapOptions,
+  type RecallQuestion,
+  type RecallText,
+  type RecallTextOptions,
+} from "./evaluate/recall-map.js";
 export type { AnswerSample, HeatMapAxes, Metric, TaskResult } from "./evaluate/result.js";
 export {
   type Evaluation,
@@ -156,6 +171,7 @@ export type {
   Encoding,
   ForwardInputs,
   LabeledInputs,
+  PathNorms,
   TokenScores,
   TokenScoresInputs,
 } from "./tptt/graphs/batch.js";

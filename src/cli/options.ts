@@ -47,6 +47,16 @@ export const names = () =>
     z.array(z.string().min(1, "expected names with commas between them")),
   );
 
+/** Numbers with commas between them; a config file may have a list. */
+export const numbers = (item: z.ZodNumber) =>
+  z
+    .preprocess(
+      (value) =>
+        typeof value === "string" ? value.split(",").map((part) => Number(part.trim() || "x")) : value,
+      z.array(item).min(1),
+    )
+    .meta({ placeholder: "numbers" });
+
 /** `learning_rate` -> `--learning-rate` */
 export const flagOf = (name: string): string => `--${name.replaceAll("_", "-")}`;
 

@@ -1,7 +1,8 @@
 import type { TokenizerFiles } from "../io/gguf-tokenizer.js";
 import type { Random } from "../random.js";
 import { ignoreIndex } from "./ignore-index.js";
-import type { Example } from "./tokenize.js";
+import { type NeedleOptions, type NeedleText, needleAmong } from "./passkey.js";
+import type { Example, TokenizerLike } from "./tokenize.js";
 
 const list = (words: string): readonly string[] => words.split(" ");
 
@@ -31,6 +32,12 @@ export const factsVocabulary: readonly string[] = [
 ];
 
 const ids = new Map(factsVocabulary.map((word, id) => [word, id]));
+const idOf = (word: string): number => ids.get(word)!;
+
+/** Whether a tokenizer is that of the texts about facts: it has their words for tokens, and no others. */
+export const knowsFactsAlone = (tokenizer: { readonly vocabSize: number } & TokenizerLike): boolean =>
+  tokenizer.vocabSize === factsVocabulary.length &&
+  String(tokenizer.encode(`${names[0]} ${values[0]}`)) === String(["<s>", names[0]!, values[0]!].map(idOf));
 
 /** The share of right answers that guessing among the values gives. */
 export const chanceRecall = 1 / values.length;
@@ -104,14 +111,34 @@ export function factsText(random: Random, options: FactsOptions): FactsText {
     } else if (unused.length > 0 && facts.length < waiting && random.uniform() < factShare) {
       tell(unused.pop()!, random.choice(values), asks);
     } else {
-      const filler = [adjectives, nouns, verbs, adverbs].map((kind) => random.choice(kind));
-      words.push("the", ...filler, ".");
+      words.push(...fillerSentence(random));
     }
   }
   return {
-    inputIds: words.slice(0, length).map((word) => ids.get(word)!),
+    inputIds: words.slice(0, length).map(idOf),
     questions: questions.filter(({ position }) => position < length),
   };
+}
+
+/** A sentence without meaning: `the old river sings softly .` */
+const fillerSentence = (random: Random): string[] => [
+  "the",
+  ...[adjectives, nouns, verbs, adverbs].map((kind) => random.choice(kind)),
+  ".",
+];
+
+/** One fact among sentences without meaning, asked for at the end. */
+export function factNeedle(random: Random, { length, depth }: NeedleOptions): NeedleText {
+  const [name, value] = [random.choice(names), random.choice(values)];
+  const encode = (words: readonly string[]) => words.map(idOf);
+  const [start, needle, question] = [encode(["<s>"]), encode([name, value, "."]), encode(["?", name])];
+  const haystack: number[][] = [];
+  let left = length - start.length - needle.length - question.length;
+  for (let sentence = encode(fillerSentence(random)); left >= sentence.length; left -= sentence.length) {
+    haystack.push(sentence);
+    sentence = encode(fillerSentence(random));
+  }
+  return needleAmong(haystack, { depth, start, needle, question, answer: encode([value]) });
 }
 
 /** The text as an example of which the answers alone are learnt. */

@@ -22,6 +22,7 @@ import type {
   Encoding,
   ForwardInputs,
   LabeledInputs,
+  PathNorms,
   TokenScores,
   TokenScoresInputs,
 } from "./graphs/batch.js";
@@ -266,6 +267,11 @@ export class TpttModel {
   /** What hidden states say of tokens that may follow; logits of them all never exist at once. */
   scoreTokens(inputs: TokenScoresInputs): Promise<TokenScores> {
     return this.#runner.scoreTokens(inputs, this.#state());
+  }
+
+  /** How much attention and memory add to the output of each titanized layer, at the present mu, also where that is 0 or 1. */
+  pathNorms(inputs: ForwardInputs): Promise<PathNorms> {
+    return this.#runner.pathNorms(inputs, this.#state("mixed"));
   }
 
   /**

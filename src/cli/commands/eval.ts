@@ -1,10 +1,12 @@
 import { env } from "onnxruntime-common";
 import type { Metric } from "../../evaluate/result.js";
 import { type Evaluation, toEvaluation, writeEvaluation } from "../../evaluate/result-file.js";
+import { plotFormat } from "../../plot/render.js";
 import { defineCommand } from "../command.js";
 import { openBeside, openRecords } from "../data-options.js";
 import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { checkTaskOptions, evaluationOptions } from "../evaluation/options.js";
+import { plotResult } from "../evaluation/plot.js";
 import { evaluationReport } from "../evaluation/report.js";
 import { tasks } from "../evaluation/tasks.js";
 import { observeHub } from "../hub-names.js";
@@ -21,6 +23,7 @@ export const evaluate = defineCommand({
     const values = complete(evaluationOptions, given);
     const { task, quantize, device, json, out } = values;
     checkTaskOptions(given, task);
+    if (values.plot !== undefined) plotFormat(values.plot);
     const reporter = createReporter({ ...io, json });
     const records = values.data && (await openRecords(values.data, values, reporter));
     const loading = loadModel(values.model, values.mag_weight, {
@@ -55,6 +58,7 @@ export const evaluate = defineCommand({
         result,
       );
       const file = out === undefined ? undefined : await writeEvaluation(out, evaluation);
+      if (values.plot !== undefined) await plotResult(values.plot, result);
       reporter.close();
       if (!json) io.stdout.write(`${evaluationReport(result)}\n`);
       reporter.done({
@@ -64,6 +68,7 @@ export const evaluate = defineCommand({
         tokens_per_second: tokensPerSecond,
         mag_weight: magWeight,
         out: file,
+        plot: values.plot,
         ...(json ? { device, result: evaluation satisfies Evaluation } : {}),
       });
     } finally {

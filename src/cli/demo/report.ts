@@ -1,5 +1,6 @@
 import { chanceRecall } from "../../data/facts.js";
 import { chart } from "../chart.js";
+import { columns } from "../columns.js";
 import type { FarQuestion } from "./experiment.js";
 import type { DemoResult, DemoRow } from "./run-demo.js";
 
@@ -89,14 +90,6 @@ function measuresTable({ window, base, titan }: DemoResult): string {
       ...models.map(({ reading }) => whole(reading.stateBytes[i]!.bytes)),
     ]),
   ]);
-}
-
-/** Cells in columns, the first flush left, the others flush right. */
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const cells = (row: readonly string[]) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)));
-  return rows.map((row) => `  ${cells(row).join("  ")}`).join("\n");
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -4,10 +4,17 @@ import { choiceForms } from "../../evaluate/multiple-choice.js";
 import { trainingOptions } from "../../train/arguments.js";
 import { common, count, quantizeOption } from "../common-options.js";
 import { dataOptions } from "../data-options.js";
-import { flagOf, type Given, path, type Values } from "../options.js";
+import { flag, flagOf, type Given, numbers, path, share, type Values } from "../options.js";
 
 /** What `tptt eval` can measure. */
-export const taskNames = ["perplexity", "exact-match", "multiple-choice"] as const;
+export const taskNames = [
+  "perplexity",
+  "exact-match",
+  "multiple-choice",
+  "recall",
+  "needle",
+  "memory",
+] as const;
 /** One of {@link taskNames}. */
 export type TaskName = (typeof taskNames)[number];
 
@@ -16,7 +23,11 @@ export const evaluationOptions = {
   model: common.model,
   task: z.enum(taskNames).default("perplexity").describe("what is measured"),
   data: common.dataset.optional(),
-  samples: count().optional().describe("only so many examples: those that training with the seed holds out"),
+  samples: count()
+    .optional()
+    .describe(
+      "only so many examples: those that training with the seed holds out; recall: texts for each number of pairs (16), needle: for each length and depth (8)",
+    ),
   seed: trainingOptions.seed,
   batch_size: common.batch_size,
   max_length: common.max_length,
@@ -27,10 +38,30 @@ export const evaluationOptions = {
     .describe(
       "multiple-choice: what is chosen between, as MMLU's prompt has it, or after the question alone",
     ),
+  pairs: numbers(count())
+    .optional()
+    .describe(
+      "recall, memory: how many pairs a text tells (default: 4, 8, 16, .. as max_length allows; memory: 8)",
+    ),
+  lengths: numbers(count())
+    .optional()
+    .describe("needle: tokens of the texts (default: max_length and its half, a quarter, an eighth)"),
+  depths: numbers(share())
+    .default([0, 0.25, 0.5, 0.75, 1])
+    .describe("needle: where it lies, 0 the start, 1 right before the question"),
+  facts: flag()
+    .optional()
+    .describe(
+      "recall, needle, memory: texts in the words of the demo's model (default: where it knows no others)",
+    ),
+  mag_weights: numbers(share())
+    .default([0, 0.25, 0.5, 0.75, 1])
+    .describe("memory: mu that it is measured at, beside the model's own"),
   ...dataOptions,
   mag_weight: common.mag_weight,
   quantize: quantizeOption("none"),
   device: common.device,
+  plot: path().optional().describe("recall, needle, memory: the map as a picture, .svg or .png"),
   out: path().optional().describe("the result as a JSON file; in a folder it is eval-<task>.json"),
   json: common.json,
 };
@@ -42,8 +73,14 @@ export type EvaluationValues = Values<typeof evaluationOptions>;
 const onlyOf: Partial<Record<keyof EvaluationValues, readonly TaskName[]>> = {
   max_new_tokens: ["exact-match"],
   choice_form: ["multiple-choice"],
-  data: ["perplexity", "exact-match", "multiple-choice"],
-  mask_prompt: ["perplexity"],
+  data: ["perplexity", "exact-match", "multiple-choice", "memory"],
+  mask_prompt: ["perplexity", "memory"],
+  pairs: ["recall", "memory"],
+  lengths: ["needle"],
+  depths: ["needle"],
+  facts: ["recall", "needle", "memory"],
+  mag_weights: ["memory"],
+  plot: ["recall", "needle", "memory"],
 };
 
 /** @throws InputError naming an option that was given and says nothing to the task, or that the task misses. */

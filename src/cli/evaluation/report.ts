@@ -1,7 +1,11 @@
 import type { Metric, TaskResult } from "../../evaluate/result.js";
+import { columns } from "../columns.js";
+import { heatMapText } from "./heat-map.js";
+import { matrixOf } from "./matrix.js";
 
 /** What a task measured, for a person: a line for each figure. */
-export function evaluationReport({ metrics, notes = {}, samples = [] }: TaskResult): string {
+export function evaluationReport(result: TaskResult): string {
+  const { metrics, notes = {}, samples = [], breakdown = [], heatMap } = result;
   const rows = metrics.map((metric) => [
     metric.name,
     figureOf(metric),
@@ -19,7 +23,24 @@ export function evaluationReport({ metrics, notes = {}, samples = [] }: TaskResu
     ...samples.map(
       ({ expected, answer }) => `expected ${JSON.stringify(expected)}, answered ${JSON.stringify(answer)}`,
     ),
+    ...(heatMap?.column === "mag_weight" ? ["", sweepTable(breakdown)] : []),
+    ...(heatMap ? ["", heatMapText(matrixOf(breakdown, heatMap))] : []),
   ].join("\n");
+}
+
+/** What was measured at each mu, in rows. */
+function sweepTable(breakdown: readonly Metric[]): string {
+  const whole = breakdown.filter(({ where }) => where && !("layer" in where));
+  const names = [...new Set(whole.map(({ name }) => name))];
+  const points = [...new Set(whole.map(({ where }) => where!.mag_weight!))];
+  const cell = (mu: string | number, name: string) => {
+    const found = whole.find((entry) => entry.name === name && entry.where!.mag_weight === mu);
+    return found ? figureOf(found) : "";
+  };
+  return columns([
+    ["mu", ...names],
+    ...points.map((mu) => [String(mu), ...names.map((name) => cell(mu, name))]),
+  ]);
 }
 
 const figureOf = ({ value, method }: Metric): string =>

@@ -1,11 +1,20 @@
-import { heldOutOrder, splitDataset } from "../../data/dataset.js";
+import { type Dataset, heldOutOrder, splitDataset } from "../../data/dataset.js";
+import { knowsFactsAlone } from "../../data/facts.js";
+import { fingerprint } from "../../data/fingerprint.js";
 import type { DataRecord } from "../../data/record.js";
 import type { Records } from "../../data/records.js";
 import { upTo } from "../../data/sampler.js";
 import { InputError } from "../../errors.js";
 import { answeredPrompt, evaluateExactMatch } from "../../evaluate/exact-match.js";
 import { evaluateLoss } from "../../evaluate/loss.js";
+import { evaluateMemory } from "../../evaluate/memory.js";
 import { evaluateMultipleChoice } from "../../evaluate/multiple-choice.js";
+import {
+  associativeTexts,
+  evaluateRecallMap,
+  needleTexts,
+  type RecallText,
+} from "../../evaluate/recall-map.js";
 import { requireCausal } from "../../evaluate/require-causal.js";
 import { metric, type TaskResult } from "../../evaluate/result.js";
 import type { Evaluation } from "../../evaluate/result-file.js";
@@ -38,15 +47,15 @@ export const tasks: Readonly<Record<TaskName, (context: TaskContext) => Promise<
   perplexity,
   "exact-match": exactMatch,
   "multiple-choice": multipleChoice,
+  recall,
+  needle,
+  memory,
 };
 
 async function perplexity(context: TaskContext): Promise<TaskOutcome> {
   const { model, values, reporter } = context;
-  const records = recordsOf(context);
   const maxLength = lengthOf(context);
-  const all = await examplesOf(records, model.requireTokenizer(), values, maxLength, reporter);
-  const { samples = all.length, seed } = values;
-  const examples = samples < all.length ? splitDataset(all, samples, seed).held : all;
+  const examples = await chosenExamples(context, maxLength);
   const { loss, lossInterval, perplexity, perplexityInterval, tokens, tokensPerSecond } = await evaluateLoss(
     model,
     examples,
@@ -66,7 +75,7 @@ async function perplexity(context: TaskContext): Promise<TaskOutcome> {
       ],
       notes: { tokens },
     },
-    data: { name: nameOf(values), fingerprint: examples.fingerprint, examples: examples.length },
+    data: dataOf(values, examples),
     tokensPerSecond,
   };
 }
@@ -102,6 +111,99 @@ async function multipleChoice(context: TaskContext): Promise<TaskOutcome> {
   });
   return { result, data };
 }
+
+async function recall(context: TaskContext): Promise<TaskOutcome> {
+  const { model, values, reporter } = context;
+  requireCausal(model);
+  const texts = associative(context, values.samples ?? 16);
+  const result = await evaluateRecallMap(model, texts, {
+    batchSize: values.batch_size,
+    row: "pairs",
+    column: "distance",
+    onBatch: (done, total) => reporter.progress(done, total, {}),
+  });
+  return { result, data: drawnData(usesFacts(context) ? "facts" : "mqar", texts) };
+}
+
+/** Numbers of pairs that recall is measured with, as far as they fit. */
+const pairsTried = [4, 8, 16, 32, 64, 128, 256];
+
+function associative(context: TaskContext, samples: number, byDefault = pairsTried): RecallText[] {
+  const { model, values } = context;
+  const length = lengthOf(context);
+  // Four tokens for a pair: told once, asked for once. More facts than sixteen would want more names than there are.
+  const fitting = byDefault.filter((pairs) => pairs <= (usesFacts(context) ? 16 : (length - 2) / 4));
+  return associativeTexts(model.requireTokenizer(), {
+    pairs: values.pairs ?? fitting,
+    length,
+    samples,
+    seed: values.seed,
+    facts: usesFacts(context),
+  });
+}
+
+async function needle(context: TaskContext): Promise<TaskOutcome> {
+  const { model, values, reporter } = context;
+  requireCausal(model);
+  const longest = lengthOf(context);
+  const byDefault = [8, 4, 2, 1].map((part) => Math.floor(longest / part)).filter((length) => length >= 64);
+  const texts = needleTexts(model.requireTokenizer(), {
+    lengths: values.lengths ?? (byDefault.length > 0 ? byDefault : [longest]),
+    depths: values.depths,
+    samples: values.samples ?? 8,
+    seed: values.seed,
+    facts: usesFacts(context),
+  });
+  const result = await evaluateRecallMap(model, texts, {
+    batchSize: values.batch_size,
+    row: "depth",
+    column: "length",
+    onBatch: (done, total) => reporter.progress(done, total, {}),
+  });
+  return { result, data: drawnData(usesFacts(context) ? "facts" : "passkey", texts) };
+}
+
+/** Texts that recall is measured on at each mu. */
+const memoryRecallTexts = 16;
+
+async function memory(context: TaskContext): Promise<TaskOutcome> {
+  const { model, values, reporter } = context;
+  const maxLength = lengthOf(context);
+  const examples = await chosenExamples(context, maxLength);
+  const result = await evaluateMemory(model, examples, {
+    batchSize: values.batch_size,
+    maxLength,
+    magWeights: values.mag_weights,
+    recallTexts: associative(context, memoryRecallTexts, [8]),
+    onBatch: (done, total) => reporter.progress(done, total, {}),
+  });
+  return { result, data: dataOf(values, examples) };
+}
+
+/** Whether texts are in the words of the demo's model. */
+const usesFacts = ({ model, values }: TaskContext): boolean =>
+  values.facts ?? knowsFactsAlone(model.requireTokenizer());
+
+/** The examples of the data that are measured. */
+async function chosenExamples(context: TaskContext, maxLength: number): Promise<Dataset> {
+  const { model, values, reporter } = context;
+  const all = await examplesOf(recordsOf(context), model.requireTokenizer(), values, maxLength, reporter);
+  const { samples = all.length, seed } = values;
+  return samples < all.length ? splitDataset(all, samples, seed).held : all;
+}
+
+const dataOf = (values: EvaluationValues, { fingerprint, length }: Dataset): Evaluation["data"] => ({
+  name: nameOf(values),
+  fingerprint,
+  examples: length,
+});
+
+/** What a result says of texts that were drawn. */
+const drawnData = (name: string, texts: readonly RecallText[]): Evaluation["data"] => ({
+  name,
+  fingerprint: fingerprint(texts.map(({ inputIds }) => ({ inputIds, labels: [] }))),
+  examples: texts.length,
+});
 
 /** The records that are measured, and what the result says of them. */
 async function chosenRecords(

@@ -52,6 +52,14 @@ export interface TokenScores {
   readonly divergence?: Tensor;
 }
 
+/** How much the two paths of titanized layers add to the layers' outputs: Euclidean norms, each f32 [L, B, S]. */
+export interface PathNorms {
+  /** Of (1 - mu) softmax, after the output projection. */
+  readonly attention: Tensor;
+  /** Of mu linear, after the output projection. */
+  readonly memory: Tensor;
+}
+
 /** Whether no row has a real token after a padded one. */
 export function isRightPadded(mask: Tensor): boolean {
   const [batch, length] = mask.shape as [number, number];

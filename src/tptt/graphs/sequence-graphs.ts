@@ -5,8 +5,11 @@ import {
   concat,
   constant,
   estimateBytes,
+  mul,
   reshape,
   slice,
+  sqrt,
+  sum,
   Tensor,
   type TypeInfo,
   type Value,
@@ -90,6 +93,34 @@ export function compileLogits(parts: TitanParts, shape: SequenceShape) {
     frozen: parts.frozen,
     device: parts.device,
   });
+}
+
+/**
+ * Compiles token ids to the norms of what the two paths of each titanized layer add to its output: each [L, B, S]
+ * ({@link PathNorms}).
+ */
+export function compilePathNorms(parts: TitanParts, shape: SequenceShape) {
+  const { batch, length } = shape;
+  const norm = (x: Value) => reshape(sqrt(sum(mul(x, x), [2])), [1, batch, length]);
+  return compile(
+    (inputs: SequenceInputs) => {
+      const attention: Value[] = [];
+      const memory: Value[] = [];
+      for (const layer of parts.wrapped) {
+        layer.watch = (fromAttention, fromMemory) => {
+          attention.push(norm(fromAttention));
+          memory.push(norm(fromMemory));
+        };
+      }
+      try {
+        hiddenStates(parts, shape, inputs.inputIds, inputs);
+      } finally {
+        for (const layer of parts.wrapped) layer.watch = undefined;
+      }
+      return { attention: concat(attention, 0), memory: concat(memory, 0) };
+    },
+    { inputs: sequenceInputs(parts, shape), frozen: parts.frozen, device: parts.device },
+  );
 }
 
 /** Compiles the sum of a batch's losses. */

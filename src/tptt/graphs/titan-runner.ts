@@ -8,6 +8,7 @@ import {
   type ForwardInputs,
   isRightPadded,
   type LabeledInputs,
+  type PathNorms,
   type TokenScores,
   type TokenScoresInputs,
 } from "./batch.js";
@@ -19,6 +20,7 @@ import {
   compileLogits,
   compileLoss,
   compileLossAndGrad,
+  compilePathNorms,
   lossAndGradBytes,
   type SequenceShape,
   type TrainingShape,
@@ -99,6 +101,13 @@ export class TitanRunner {
     const shape = { rows: inputs.targets.size, compared: inputs.reference !== undefined };
     const graph = await this.#graphs.get("scores", shape, () => compileTokenScores(this.#parts, shape));
     return graph.run({ ...inputs, params });
+  }
+
+  /** The norms of what both paths of each titanized layer add to its output. */
+  async pathNorms({ inputIds, attentionMask }: ForwardInputs, state: RunState): Promise<PathNorms> {
+    const shape = this.#shapeOf(inputIds, attentionMask, state);
+    const graph = await this.#graphs.get("norms", shape, () => compilePathNorms(this.#parts, shape));
+    return graph.run({ inputIds, ...contextFeeds(attentionMask, shape, state), params: state.params });
   }
 
   /** The sum of the losses, and how many tokens were predicted. */

@@ -1,4 +1,4 @@
-import { add, mean, mul, scoped, sqrt, type Value } from "../../engine/index.js";
+import { add, mean, mul, scoped, sqrt, sub, type Value, zeros } from "../../engine/index.js";
 import { Attention, type Projections } from "../../nn/attention.js";
 import type { ForwardContext } from "../../nn/forward-context.js";
 import type { MagMode } from "../config/config.js";
@@ -40,6 +40,8 @@ export class LiZAttention extends Attention {
   readonly linearAttn: LinearAttention;
   /** The layer as it was before: bit for bit the base model. */
   disableLinearAttn = false;
+  /** Told, while a graph is traced, what each path adds to the layer's output: both [B, S, hidden]. */
+  watch: ((attention: Value, memory: Value) => void) | undefined;
   readonly #linearCache: LCache;
   readonly #baseScaleAttn: boolean;
   readonly #maxSelfAttnLength: number;
@@ -128,6 +130,7 @@ export class LiZAttention extends Attention {
     if (this.memory_gate.memoryOnly) return this.projectOut(memory);
     const mu = this.#gate(x, context);
     const attention = scoped("softmax", () => this.attend(projections, context));
+    this.#tellShares(attention, memory, mu);
     // One output projection serves both paths where mixing before it is the same.
     if (this.memory_gate.isLinear && !this.#baseScaleAttn)
       return this.projectOut(this.memory_gate.mix(attention, memory, mu));
@@ -140,6 +143,15 @@ export class LiZAttention extends Attention {
   stateShapes(batch: number): LinearState<readonly number[]> {
     const gateInputs = this.memory_gate.stateShape(batch);
     return { ...this.linearAttn.stateShapes(batch), ...(gateInputs ? { gateInputs } : {}) };
+  }
+
+  /** Without the output projection's bias, which belongs to neither path. */
+  #tellShares(attention: Value, memory: Value, mu: Value): void {
+    if (!this.watch) return;
+    const bias = this.projectOut(zeros(attention.dtype, [1, 1, attention.shape[2]!]));
+    const [softmax, linear] = [attention, memory].map((heads) => sub(this.projectOut(heads), bias));
+    const scaled = this.#baseScaleAttn ? mul(rms(softmax!), linear!) : linear!;
+    this.watch(mul(sub(1, mu), softmax!), mul(mu, scaled));
   }
 
   /** mu, [B, S, 1] or broadcast to it. Goes on with the state in the linear cache, and writes it. */
