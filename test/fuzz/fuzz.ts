@@ -91,7 +91,7 @@ async function runAll(
     const job: Job = { module, readers, seed, count, first, stride: processes, done, root };
     const end = await runProcess(job, async (message) => {
       if (message.type === "failure") await fail(message.failure, message.path);
-      else for (const [reader, seen] of Object.entries(message.tallies)) tally(reader, seen);
+      else if (message.type === "tally") tally(message.reader, message.tally);
     });
     if (end === undefined) return;
     const place: Place | undefined = await readPlace(root);
@@ -126,7 +126,7 @@ async function runProcess(
   let finished = false;
   const handled: Promise<void>[] = [];
   child.on("message", (message: Message) => {
-    if (message.type === "tally") finished = true;
+    if (message.type === "done") finished = true;
     handled.push(onMessage(message));
   });
   let stuck = false;

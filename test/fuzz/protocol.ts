@@ -37,7 +37,8 @@ export interface Tally {
 
 export type Message =
   | { readonly type: "failure"; readonly failure: Failure; readonly path: string }
-  | { readonly type: "tally"; readonly tallies: Readonly<Record<string, Tally>> };
+  | { readonly type: "tally"; readonly reader: string; readonly tally: Tally }
+  | { readonly type: "done" };
 
 /** The case that a process is at, in a file that outlives it. */
 export interface Place {

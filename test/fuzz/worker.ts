@@ -44,9 +44,6 @@ for (const [i, { name }] of chosen.entries()) {
   }
 }
 
-const tallies: Record<string, Tally> = Object.fromEntries(
-  chosen.map(({ name }) => [name, { files: 0, refused: 0, slowest: 0, largest: 0 }]),
-);
 for (let at = job.first; at < job.count; at += job.stride) {
   for (const [i, { name }] of chosen.entries()) {
     if (at === job.first && i < job.done) continue;
@@ -57,7 +54,7 @@ for (let at = job.first; at < job.count; at += job.stride) {
     const path = join(sample.folder, sample.file);
     writeFileSync(path, bytes);
     writeFileSync(join(job.root, placeFile), JSON.stringify({ case: at, reader: i, path }));
-    const tally = tallies[name]!;
+    const tally: Tally = { files: 1, refused: 0, slowest: 0, largest: 0 };
     const highest = peak();
     const fail = (problem: string) =>
       send({ type: "failure", failure: { reader: name, seed, file: sample.file, problem }, path });
@@ -69,14 +66,14 @@ for (let at = job.first; at < job.count; at += job.stride) {
       const now = peak();
       if (now > highest && now - resident > allowed)
         fail(`took ${now - resident} bytes of memory, the file has ${bytes.length}`);
-      tally.refused += Number(refused !== undefined);
-      tally.slowest = Math.max(tally.slowest, milliseconds);
-      tally.largest = Math.max(tally.largest, asked);
+      tally.refused = Number(refused !== undefined);
+      tally.slowest = milliseconds;
+      tally.largest = asked;
     } catch (error) {
       fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
-    tally.files++;
+    send({ type: "tally", reader: name, tally });
   }
 }
-send({ type: "tally", tallies });
+send({ type: "done" });
 process.disconnect?.();

@@ -1,5 +1,6 @@
 import type { RowGroup } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
+import { deserializeTCompactProtocol } from "hyparquet/src/thrift.js";
 
 /*
  * The Parquet library makes room for as many values as a file claims before it looks at them. These claims are checked
@@ -99,7 +100,22 @@ export function checkFooter(bytes: ArrayBuffer): void {
   const view = new DataView(bytes);
   if (end < 0) return;
   const length = view.getUint32(end, true);
-  if (length <= end) skipStruct(new DataView(bytes, end - length, length), 0);
+  if (length > end) return;
+  const metadata = new DataView(bytes, end - length, length);
+  skipStruct(metadata, 0);
+  const { field_2: schema } = deserializeTCompactProtocol({ view: metadata, offset: 0 });
+  checkTree(Array.isArray(schema) ? schema : []);
+}
+
+/** A schema is a tree, its elements in their order, each with the number of its children: all have to be there. */
+function checkTree(elements: readonly { readonly field_5?: unknown }[]): void {
+  let missing = 1;
+  for (const { field_5: children = 0 } of elements) {
+    if (!(Number.isInteger(children) && Number(children) >= 0))
+      throw new Error(`its schema has ${children} columns`);
+    missing += Number(children) - 1;
+  }
+  if (missing !== 0) throw new Error("its schema is no tree");
 }
 
 /**

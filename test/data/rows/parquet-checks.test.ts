@@ -46,6 +46,18 @@ describe("a file", () => {
     for (const start of [4, 100, 1000]) checkPages(bytes.buffer.slice(start), start, group);
   });
 
+  test.each([
+    ["fewer columns than none", -3],
+    ["more columns than there are", 60],
+  ])("whose schema has %s is refused", (_, children) => {
+    const changed = Uint8Array.from(bytes);
+    const footer = changed.length - 8 - new DataView(changed.buffer).getUint32(changed.length - 8, true);
+    const root = Buffer.from(changed.buffer).indexOf("schema", footer) + "schema".length;
+    expect(changed[root]).toBe(0x15);
+    changed[root + 1] = children < 0 ? -2 * children - 1 : 2 * children;
+    expect(() => checkFooter(changed.buffer)).toThrow(/its schema/);
+  });
+
   test("whose page claims more values than there can be is refused", () => {
     const column = group.columns[0]!.meta_data!;
     const at = Number(column.dictionary_page_offset ?? column.data_page_offset);
