@@ -126,6 +126,7 @@ export class ServerMetrics {
       this.#firstTokens,
       new Gauge("tptt_queue_length", "Texts that wait.", () => scheduler.queueLength),
       new Gauge("tptt_running_texts", "Texts that are being read or written.", () => scheduler.running),
+      new Gauge("process_resident_memory_bytes", "Memory of the process.", () => process.memoryUsage.rss()),
     ];
   }
 
