@@ -1,4 +1,4 @@
-import autocannon from "autocannon";
+import autocannon, { type Options, type Result } from "autocannon";
 
 /** What is asked for, and by how many at a time. */
 export interface Load {
@@ -38,7 +38,7 @@ export async function measure(load: Load): Promise<Measured> {
   const before = await readMetrics(url);
   const start = performance.now();
   let end = start;
-  const running = autocannon({
+  const options: Options = {
     url: `${url}/v1/completions`,
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -46,12 +46,14 @@ export async function measure(load: Load): Promise<Measured> {
     connections: clients,
     amount: requests,
     timeout: 600,
+  };
+  const result = await new Promise<Result>((resolve, reject) => {
+    const running = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
+    // It looks only once a second whether it is done.
+    running.on("response", () => {
+      end = performance.now();
+    });
   });
-  // It looks once a second whether it is done.
-  running.on("response", () => {
-    end = performance.now();
-  });
-  const result = await running;
   const seconds = (end - start) / 1000;
   const after = await readMetrics(url);
   const added = (name: string) => (after.get(name) ?? 0) - (before.get(name) ?? 0);

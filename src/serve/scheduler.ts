@@ -25,6 +25,12 @@ export class RefusedError extends Error {
 /** Tokens of a prompt that are read between two tokens of the texts that are being written. */
 const pieceLength = 257; // A block of 256, and the last one, which the graph that writes reads.
 
+/**
+ * Graphs of a model that are kept: two that read, and four that write, for two sizes of rings. Each has a packed copy of
+ * quantised weights.
+ */
+const keptGraphs = 12;
+
 /** A prompt that is being read. */
 interface Reading {
   readonly generation: Generation;
@@ -128,7 +134,7 @@ export class Scheduler {
   async #read(): Promise<void> {
     let left = pieceLength;
     while (left > 0) {
-      this.#reading ??= this.#next();
+      this.#reading ??= await this.#next();
       if (!this.#reading) return;
       const { generation, decoder, at } = this.#reading;
       const rest = generation.request.prompt.slice(at);
@@ -155,11 +161,14 @@ export class Scheduler {
   }
 
   /** The text that has waited the longest, if there is room for it. */
-  #next(): Reading | undefined {
+  async #next(): Promise<Reading | undefined> {
     if (this.running >= this.#limits.maxBatchSize) return undefined;
     const generation = this.#queue.find(({ done }) => !done);
     if (!generation) return undefined;
     this.#queue.splice(0, this.#queue.indexOf(generation) + 1);
-    return { generation, decoder: generation.request.model.decoder(1), at: 0 };
+    const { model } = generation.request;
+    // No graph runs between two tokens.
+    await model.releaseGraphs(keptGraphs);
+    return { generation, decoder: model.decoder(1), at: 0 };
   }
 }

@@ -413,6 +413,14 @@ export class TpttModel {
     await this.#runner.release();
   }
 
+  /**
+   * Frees all graphs but the `keep` that were used last; they are made again when they are needed. Not to be called while
+   * the model, or one that shares its graphs, runs.
+   */
+  releaseGraphs(keep = 0): Promise<void> {
+    return this.#runner.release(keep);
+  }
+
   /** Frees sessions and weights, also those of models that were opened over this one; such a model frees nothing. */
   async dispose(): Promise<void> {
     if (this.#family[0] !== this) return;

@@ -169,9 +169,9 @@ export class TitanRunner {
     return new Decoder(this.#parts, batch, { params, mode, magWeights, wholeCalls }, this.#graphs);
   }
 
-  /** Lets go of all sessions; they are made again when they are needed. */
-  release(): Promise<void> {
-    return this.#graphs.release();
+  /** Lets go of all sessions but the `keep` that were used last; they are made again when they are needed. */
+  release(keep = 0): Promise<void> {
+    return this.#graphs.release(keep);
   }
 
   /** @throws InputError when the model predicts no tokens, or is not to. */

@@ -154,6 +154,38 @@ test("memories that look ahead cannot continue a text", async () => {
   expect(model.decoder().seen).toEqual([0]);
 });
 
+test.each([
+  ["llama-gqa", 1, 300],
+  ["gemma3", 0.4, 300],
+  ["llama-tied-llama3", 0.4, 7],
+])(
+  "a row of another decoder is taken over, wherever it lay: %s at mu %d",
+  async (name, magWeight, window) => {
+    const model = await longTitan(name, 1024, {
+      operatorMode: "delta_product",
+      magWeight,
+      maxSelfAttnLength: window,
+    });
+    const texts = [randomIds(20, 1), randomIds(290, 2), randomIds(600, 3)];
+    const expected = await Promise.all(texts.map((ids) => logitsOf(model, ids)));
+    const from = model.decoder(3);
+    await from.read(texts.map((ids) => ids.slice(0, -1)));
+    const to = model.decoder(2);
+    await to.read([randomIds(400, 4), [5, 6]]);
+    expect(to.takesRows).toBe(true);
+    for (const row of [2, 0, 1]) {
+      await to.takeRow(1, from, row);
+      expect(to.seen).toEqual([400, texts[row]!.length - 1]);
+      const [other, logits] = await to.read([[], texts[row]!.slice(-1)]);
+      expect(other).toBeUndefined();
+      expect(logits!, `row ${row}`).toBeCloseToTensor(expected[row]!.at(-1)!, close);
+    }
+    const whole = [...randomIds(400, 4), 9];
+    const [still] = await to.read([[9], []]);
+    expect(still!).toBeCloseToTensor((await logitsOf(model, whole)).at(-1)!, close);
+  },
+);
+
 describe("in the form tptt-0.12", () => {
   const operatorForm = "tptt-0.12";
   const options: [FromPretrainedOptions][] = [
@@ -178,6 +210,12 @@ describe("in the form tptt-0.12", () => {
     const [after] = await decoder.read([[7]]);
     expect(after!).toEqual((await model.decoder().read([[7]]))[0]!);
     expect(after!).not.toBeCloseToTensor((await logitsOf(model, [...ids, 7])).at(-1)!, { atol: 1e-3 });
+  });
+
+  test("rows stay in their decoder", async () => {
+    const model = await titan("llama-gqa", { operatorMode: "delta_rule", operatorForm });
+    expect(model.decoder().takesRows).toBe(false);
+    await expect(model.decoder(2).takeRow(1, model.decoder(), 0)).rejects.toThrow("cannot be moved");
   });
 
   test("a text begins afresh, whatever was read before", async () => {

@@ -34,3 +34,15 @@ test("what failed to compile is tried again", async () => {
   await cache.release();
   expect(made.released).toBe(1);
 });
+
+test("those that were used last can be kept", async () => {
+  const cache = new GraphCache();
+  const get = (batch: number) => cache.get("loss", { batch }, async () => graph());
+  const [one, two, three] = [await get(1), await get(2), await get(3)];
+  await get(1);
+  await cache.release(4);
+  await cache.release(2);
+  expect([one.released, two.released, three.released]).toEqual([0, 1, 0]);
+  expect(await get(1)).toBe(one);
+  expect(await get(2)).not.toBe(two);
+});
