@@ -22,7 +22,7 @@ const metricSchema = z.looseObject({
 const names = z.record(z.string(), z.unknown());
 
 /** What `tptt eval --out` writes; docs/evaluating.md describes it. */
-export const evaluationSchema = z.looseObject({
+const evaluationSchema = z.looseObject({
   format: z.literal("tptt-evaluation", "expected a result of tptt eval"),
   format_version: z.literal(1),
   task: z.string(),
