@@ -300,7 +300,7 @@ export const modeling: ModuleMap<"modeling_tptt"> = {
     ours: "TpttModel.fromPretrained",
     test: titanFolder,
     arguments: {
-      pretrained_model_name_or_path: { parameter: "path" },
+      pretrained_model_name_or_path: { parameter: "name" },
       "*model_args": { none: "every option has a name" },
       "**kwargs": { parameter: "options", note: "those of `TpttConfig`" },
     },

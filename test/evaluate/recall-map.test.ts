@@ -92,8 +92,11 @@ test("associative recall is asked in words of the tokenizer, or about facts wher
 
 test("needles lie where they are wanted, and end in their answer", async () => {
   const options = { lengths: [200, 400], depths: [0, 0.5, 1], samples: 2, seed: 1 };
-  for (const tokenizer of [await letters(), await demos()]) {
-    const isFacts = tokenizer.vocabSize < 95;
+  const cases = [
+    { tokenizer: await letters(), isFacts: false },
+    { tokenizer: await demos(), isFacts: true },
+  ];
+  for (const { tokenizer, isFacts } of cases) {
     const texts = needleTexts(tokenizer, options);
     expect(texts).toHaveLength(12);
     for (const { inputIds, questions, where } of texts) {

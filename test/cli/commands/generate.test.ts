@@ -26,7 +26,7 @@ test("an untouched base model is used as it is, and a mu turns its memory on", a
 
 test("a base model that is rounded writes another text", async () => {
   const { model } = await openWorkspace("gemma3");
-  const command = ["generate", "--model", model, "--prompt", "The", "--max-new-tokens", "40"];
+  const command = ["generate", "--model", model, "--prompt", "In the", "--max-new-tokens", "40"];
   const texts = ["none", "gguf", "int4"].map(
     async (quantize) => (await tptt([...command, "--quantize", quantize])).stdout,
   );
