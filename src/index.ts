@@ -6,6 +6,7 @@
 
 export type { ChatTemplateLike } from "./data/chat.js";
 export { type Batch, type CollateOptions, collate, lengthBuckets } from "./data/collate.js";
+export type { DataFile } from "./data/data-file.js";
 export {
   type Dataset,
   type Split,
@@ -122,6 +123,7 @@ export type { GgufValue } from "./io/gguf-cursor.js";
 export type { TokenizerFiles } from "./io/gguf-tokenizer.js";
 export type { HubObserver, HubTransfer } from "./io/hub/hub.js";
 export type { JsonObject } from "./io/json-file.js";
+export type { License } from "./io/license.js";
 export { type DecodeOptions, Tokenizer, type TokenStream } from "./io/tokenizer.js";
 export type { WeightInfo } from "./io/weight-source.js";
 export { Backbone, type BackboneConfig, type BackboneInput } from "./models/backbone.js";

@@ -18,7 +18,3 @@ export async function lastingName(type: RepoType, name: string): Promise<string>
   if (!id) return resolve(name);
   return formatHubId({ ...id, revision: (await hub.openRepo(type, id)).commit });
 }
-
-/** A name for people: a file's alone, or that of the hub. */
-export const shortName = async (name: string): Promise<string> =>
-  (await hubIdOf(name))?.name ?? basename(name);

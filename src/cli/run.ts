@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { InputError } from "../errors.js";
 import type { CliCommand, CliIo } from "./command.js";
 import { adapter } from "./commands/adapter.js";
+import { card } from "./commands/card.js";
 import { chat } from "./commands/chat.js";
 import { data } from "./commands/data.js";
 import { demo } from "./commands/demo.js";
@@ -27,6 +28,7 @@ const commands: readonly CliCommand[] = [
   evaluate,
   plot,
   serve,
+  card,
   merge,
   adapter,
   push,

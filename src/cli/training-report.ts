@@ -14,7 +14,6 @@ export class TrainingReport implements TrainingObserver {
   /** Held-out losses: the first is that before training, unless the run was resumed. */
   readonly evalLosses: { readonly step: number; readonly loss: number }[] = [];
   readonly onStart: () => Promise<void>;
-  #last: Logs = {};
   readonly #model: TpttModel;
   readonly #reporter: Reporter;
 
@@ -29,7 +28,6 @@ export class TrainingReport implements TrainingObserver {
     const { loss, learning_rate, grad_norm, tokens_per_second } = logs;
     const mu = effectiveMagWeight(this.#model);
     this.hasStarted = true;
-    this.#last = logs;
     this.#reporter.progress(step, total, { loss, mu, tokens_per_second, learning_rate, grad_norm });
   }
 
@@ -47,13 +45,6 @@ export class TrainingReport implements TrainingObserver {
       tokens,
       tokens_per_second: tokensPerSecond,
     });
-  }
-
-  /** What a model card says of the end of the run. */
-  get figures(): Readonly<Record<string, number | undefined>> {
-    const short = (x: unknown) => (typeof x === "number" ? Number(x.toPrecision(5)) : undefined);
-    const { loss, grad_norm } = this.#last;
-    return { loss: short(loss), grad_norm: short(grad_norm), eval_loss: short(this.evalLosses.at(-1)?.loss) };
   }
 
   onSaved(step: number, folder: string): void {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../errors.js";
 import { Random } from "../random.js";
+import type { DataFile } from "./data-file.js";
 import { fingerprint } from "./fingerprint.js";
 import type { Records } from "./records.js";
 import { upTo } from "./sampler.js";
@@ -22,6 +23,8 @@ export interface Dataset {
   readonly sizes: ArrayLike<number>;
   /** Tells data sets apart. */
   readonly fingerprint: string;
+  /** The files that it was made from, if there are any. */
+  readonly files?: readonly DataFile[];
   /** Some of the examples, in the order of the indices. One in which nothing is to be predicted may be empty of targets. */
   read(indices: readonly number[]): Promise<Example[]>;
   /** What messages call some of the examples: the file and line that each comes from. */
@@ -68,6 +71,7 @@ export class TokenizedDataset implements Dataset {
   readonly length: number;
   readonly sizes: ArrayLike<number>;
   readonly fingerprint: string;
+  readonly files: readonly DataFile[];
 
   private constructor(
     records: Records,
@@ -92,6 +96,7 @@ export class TokenizedDataset implements Dataset {
       }
     }
     this.sizes = sizes;
+    this.files = records.files;
     const { maxLength, maskPrompt = false } = options;
     this.fingerprint = identify(this.length, records.fingerprint, { maxLength, maskPrompt });
   }
@@ -148,6 +153,7 @@ export function subset(dataset: Dataset, indices: Uint32Array): Dataset {
     length: indices.length,
     sizes: indices.map((index) => dataset.sizes[index]!),
     fingerprint: identify(indices.length, dataset.fingerprint, indices),
+    ...(dataset.files ? { files: dataset.files } : {}),
     read: (wanted) => dataset.read(wanted.map((i) => indices[i]!)),
     whereOf: (wanted) =>
       whereOf(

@@ -34,6 +34,7 @@ export async function packDataset(
     length: packs.length,
     sizes: packs.map((pack) => pack.reduce((sum, index) => sum + lengths[index]!, 0)),
     fingerprint: identify(packs.length, dataset.fingerprint, { packed: maxLength }),
+    ...(dataset.files ? { files: dataset.files } : {}),
     read: async (indices) => {
       const joined: Example[] = [];
       for (const index of indices) joined.push(join(await dataset.read(packs[index]!)));

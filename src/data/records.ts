@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../errors.js";
+import { type DataFile, nameOfDataFile } from "./data-file.js";
 import { datasetFiles, openRows } from "./dataset-files.js";
 import type { HubDataOptions } from "./hub-dataset.js";
 import {
@@ -102,6 +103,15 @@ export class Records {
       await closeAll(files);
       throw error;
     }
+  }
+
+  /** The files, in their order. */
+  get files(): readonly DataFile[] {
+    return this.#files.map(({ rows, offsets, leftOut }) => ({
+      ...nameOfDataFile(rows.path),
+      records: offsets.length,
+      malformed: leftOut.length,
+    }));
   }
 
   /** Whether some are pieces of texts, which make as many examples as they fill. */

@@ -15,6 +15,7 @@ import { openHfFolder } from "../io/hf-folder.js";
 import type { HubObserver } from "../io/hub/hub.js";
 import { locateModel } from "../io/hub/locate-model.js";
 import type { JsonObject } from "../io/json-file.js";
+import { type License, licenseOfFolder, licenseOfGguf } from "../io/license.js";
 import { type RowRange, rowRanges } from "../io/row-range.js";
 import { missingTensor } from "../io/safetensors.js";
 import { Tokenizer } from "../io/tokenizer.js";
@@ -59,6 +60,7 @@ interface CheckpointParts {
   readonly architecture: Architecture;
   readonly model: Backbone;
   readonly eosTokenIds: readonly number[];
+  readonly license: License | undefined;
   readonly storage: Storage;
   tokenizer(): Promise<Tokenizer | undefined>;
 }
@@ -75,6 +77,8 @@ export class Checkpoint {
   readonly model: Backbone;
   /** Tokens that end a text; empty when the files name none. */
   readonly eosTokenIds: readonly number[];
+  /** The license that the files name. */
+  readonly license: License | undefined;
   /**
    * Reads the tokenizer that lies with the model, if there is one.
    *
@@ -91,6 +95,7 @@ export class Checkpoint {
     this.architecture = parts.architecture;
     this.model = parts.model;
     this.eosTokenIds = parts.eosTokenIds;
+    this.license = parts.license;
     this.tokenizer = parts.tokenizer;
     this.#storage = parts.storage;
     nameParameters(this.model);
@@ -243,7 +248,7 @@ export async function openCheckpoint(name: string, observer?: HubObserver): Prom
 
 async function openFolder(path: string): Promise<Checkpoint> {
   const { config, generationConfig, tokenizer, weights } = await openHfFolder(path);
-  return closeOnError(weights, () => {
+  return closeOnError(weights, async () => {
     const where = join(path, "config.json");
     const architecture = architectureOf(config.model_type, where);
     const nameOf = (parameter: string) => storedName(parameter, architecture, weights);
@@ -253,6 +258,7 @@ async function openFolder(path: string): Promise<Checkpoint> {
       architecture,
       model: architecture.build(config, where, (parameter) => weights.tensors.has(nameOf(parameter))),
       eosTokenIds: tokenIds(generationConfig?.eos_token_id ?? config.eos_token_id),
+      license: await licenseOfFolder(path, config),
       storage: {
         weights,
         nameOf,
@@ -289,6 +295,7 @@ async function openGgufFile(path: string): Promise<Checkpoint> {
       architecture,
       model: architecture.build(config, path),
       eosTokenIds: tokenIds(config.eos_token_id),
+      license: licenseOfGguf(weights.header.metadata),
       storage: {
         weights,
         nameOf: (parameter) => ggufName(parameter, gguf),

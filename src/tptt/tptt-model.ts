@@ -1,6 +1,7 @@
 import { type Device, type Parameter, type Params, requireDevice, type Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
+import type { License } from "../io/license.js";
 import type { Tokenizer } from "../io/tokenizer.js";
 import type { Backbone } from "../models/backbone.js";
 import { asLanguageModel, LanguageModel } from "../models/language-model.js";
@@ -45,6 +46,8 @@ export class TpttModel {
   readonly config: TpttConfig;
   /** The base model's config in Hugging Face's form. */
   readonly baseConfig: JsonObject;
+  /** The license that the base model's files name. */
+  readonly baseLicense: License | undefined;
   readonly tokenizer: Tokenizer | undefined;
   /** Tokens that end a text. */
   readonly eosTokenIds: readonly number[];
@@ -75,6 +78,7 @@ export class TpttModel {
     {
       config,
       baseConfig,
+      baseLicense,
       base,
       basePath = config.baseModelPath,
       frozen,
@@ -86,6 +90,7 @@ export class TpttModel {
     family?: TpttModel[],
   ) {
     this.baseConfig = baseConfig;
+    this.baseLicense = baseLicense;
     this.tokenizer = tokenizer;
     this.eosTokenIds = eosTokenIds;
     this.#basePath = basePath;
@@ -375,9 +380,9 @@ export class TpttModel {
 
   /** Writes the titan, as it is now, into a folder; the base model is not copied. */
   async savePretrained(folder: string): Promise<void> {
-    const { baseConfig, tokenizer, magWeight, disableLinearAttn } = this;
+    const { baseConfig, baseLicense, tokenizer, magWeight, disableLinearAttn } = this;
     const config = this.config.with({ magWeight, disableLinearAttn });
-    await writeTitan(folder, { config, baseConfig, tensors: this.#trainedByPath(), tokenizer });
+    await writeTitan(folder, { config, baseConfig, baseLicense, tensors: this.#trainedByPath(), tokenizer });
   }
 
   /** The trained weights by their paths in the model. */

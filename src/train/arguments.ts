@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { snakeFields } from "../io/field-names.js";
+import type { JsonObject } from "../io/json-file.js";
 import { parseWith } from "../io/validate.js";
 import { schedulerTypes } from "./schedule.js";
 
@@ -130,4 +132,9 @@ export function trainingArguments(fields: TrainingFields, where = "training"): T
     seed: f.seed,
     gradientCheckpointing: f.gradient_checkpointing,
   };
+}
+
+/** Arguments as they are on disk, but for where metrics go. */
+export function argumentFields({ reportTo, loggingDir, ...args }: TrainingArguments): JsonObject {
+  return snakeFields(args, new Set());
 }

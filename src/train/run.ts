@@ -7,8 +7,9 @@ import { requireCausal } from "../evaluate/require-causal.js";
 import type { FileLock } from "../io/file-lock.js";
 import type { Metrics } from "../io/metrics.js";
 import { effectiveMagWeight } from "../tptt/effective-mag-weight.js";
+import { describeData, writeTrainResults } from "../tptt/files/run-record.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
-import type { TrainingArguments } from "./arguments.js";
+import { argumentFields, type TrainingArguments } from "./arguments.js";
 import type { Logs, TrainerCallback, TrainerControl, TrainerEvent, TrainerState } from "./callback.js";
 import {
   type RunIdentity,
@@ -170,6 +171,7 @@ export class Run {
       control.shouldSave = false;
     }
     const interrupted = state.globalStep < state.maxSteps;
+    if (!interrupted) await this.#recordResults();
     if (interrupted && this.#checkpoint?.step !== state.globalStep) await this.#save();
     const { tokens, seconds } = this.#session;
     return {
@@ -262,6 +264,19 @@ export class Run {
     } catch (error) {
       throw writeError(this.#options.outputDir ?? "metrics", error);
     }
+  }
+
+  /** Writes what the model card tells of the run. */
+  async #recordResults(): Promise<void> {
+    const { args, outputDir, trainDataset, evalDataset = [] } = this.#options;
+    if (outputDir === undefined) return;
+    await writeTrainResults(outputDir, {
+      steps: this.#state.globalStep,
+      tokens: this.#tokens,
+      arguments: argumentFields(args),
+      data: describeData(toDataset(trainDataset)),
+      ...(evalDataset.length > 0 ? { eval_data: describeData(toDataset(evalDataset)) } : {}),
+    });
   }
 
   async #save(): Promise<void> {

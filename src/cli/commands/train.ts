@@ -1,19 +1,20 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { type Dataset, splitDataset } from "../../data/dataset.js";
 import { packDataset } from "../../data/pack.js";
-import { isMissingFile, readJsonFile } from "../../io/json-file.js";
-import { generateModelCard, locateTemplate } from "../../tptt/files/model-card.js";
+import { isMissingFile } from "../../io/json-file.js";
+import { checkCardTemplate, locateTemplate } from "../../tptt/files/model-card.js";
 import { readSavedConfig } from "../../tptt/files/open-titan.js";
+import { rewriteModelCard } from "../../tptt/files/rewrite-card.js";
 import { TpttModel } from "../../tptt/tptt-model.js";
-import { trainingArguments, trainingOptions } from "../../train/arguments.js";
+import { argumentFields, trainingArguments, trainingOptions } from "../../train/arguments.js";
 import { LiZACallback, lizaModes } from "../../train/liza-callback.js";
 import { Trainer } from "../../train/trainer.js";
 import { type CliIo, defineCommand, interrupted } from "../command.js";
 import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
 import { readConfigFile } from "../config-file.js";
 import { dataOptions, examplesOf, openBeside, openRecords, remarksOf } from "../data-options.js";
-import { lastingName, observeHub, shortName } from "../hub-names.js";
+import { lastingName, observeHub } from "../hub-names.js";
 import { complete, flag, type Given, path, share, type Values } from "../options.js";
 import { quoted } from "../quoted.js";
 import { createReporter, type Reporter } from "../reporter.js";
@@ -69,7 +70,7 @@ async function trainIn(
   values: Values<Options>,
   io: CliIo,
 ): Promise<number> {
-  const card = values.card_template === undefined ? null : await locateTemplate(values.card_template);
+  const card = values.card_template === undefined ? undefined : await locateTemplate(values.card_template);
   const reporter = createReporter({ ...io, json: values.json, loggingSteps: values.logging_steps });
   const hubObserver = observeHub(reporter);
   const titan = toTpttOptions(given, await readSavedConfig(values.model, hubObserver));
@@ -94,11 +95,15 @@ async function trainIn(
       ...(records.malformed > 0 ? { malformed: records.malformed } : {}),
       trainable_parameters: model.trainable.reduce((sum, { size }) => sum + size, 0),
     });
+    const args = trainingArguments({ ...values, max_length });
+    if (card !== undefined) {
+      await checkCardTemplate(card, model.config.toJson(model.baseConfig), argumentFields(args));
+    }
     const ofRun = await optionsOfRun(given);
     const report = new TrainingReport(model, reporter, () => folder.begin(ofRun));
     const trainer = new Trainer({
       model,
-      args: trainingArguments({ ...values, max_length }),
+      args,
       ...data,
       outputDir: folder.path,
       outputLock: folder.lock,
@@ -116,15 +121,7 @@ async function trainIn(
       const result = await trainer.train().finally(release);
       if (result.interrupted) return result;
       await model.savePretrained(folder.path);
-      const figures = {
-        ...(await optionsOnCard({ ...values, max_length })),
-        examples: data.trainDataset.length,
-        ...report.figures,
-        steps: result.steps,
-        tokens: result.tokens,
-      };
-      const config = await readJsonFile(join(folder.path, "config.json"));
-      await generateModelCard(folder.path, config, card, figures);
+      if (card !== undefined) await rewriteModelCard(folder.path, card);
       return result;
     };
     const result = await trainAndSave().catch((error: unknown) => {
@@ -176,17 +173,6 @@ async function optionsOfRun({ resume, output, json, ...given }: Given<Options>):
     ...(chat_template === undefined ? {} : { chat_template: resolve(chat_template) }),
   };
 }
-
-/** What the model card says of a run's options. */
-const optionsOnCard = async (values: Values<Options>) => ({
-  dataset: (await Promise.all(values.dataset.map(shortName))).join(", "),
-  epochs: values.max_steps === undefined ? values.epochs : undefined,
-  batch_size: values.batch_size,
-  gradient_accumulation_steps: values.gradient_accumulation_steps,
-  max_length: values.max_length,
-  learning_rate: values.learning_rate,
-  lr_scheduler_type: values.lr_scheduler_type,
-});
 
 /** What is trained on, and what is held out. */
 async function trainingData(

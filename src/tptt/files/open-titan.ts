@@ -5,6 +5,7 @@ import { InputError } from "../../errors.js";
 import type { HubObserver } from "../../io/hub/hub.js";
 import { locateModel } from "../../io/hub/locate-model.js";
 import type { JsonObject } from "../../io/json-file.js";
+import type { License } from "../../io/license.js";
 import { pathInside } from "../../io/model-folder.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import type { Backbone } from "../../models/backbone.js";
@@ -41,6 +42,8 @@ export interface TpttModelParts {
   readonly config: TpttConfig;
   /** The base model's config in Hugging Face's form. */
   readonly baseConfig: JsonObject;
+  /** The license that the base model's files name; the model card repeats it. */
+  readonly baseLicense?: License | undefined;
   /** The base model, its parameters named. The titan takes it over. */
   readonly base: Backbone;
   /** Where the base model's files are; default: where the config says. */
@@ -173,12 +176,22 @@ async function openBase(
   }
   const checkpoint = await openBaseModel(config, hubObserver);
   try {
-    const { config: baseConfig, model: base, path: basePath, eosTokenIds } = checkpoint;
+    const { config: baseConfig, model: base, path: basePath, eosTokenIds, license: baseLicense } = checkpoint;
     requireSome(trainableParameters, base);
     const tokenizer = await checkpoint.tokenizer();
     if (loaded) await requireSameBase(name, basePath, loaded);
     const frozen = loaded ? loaded.frozen : await checkpoint.load(quantize);
-    return { config, baseConfig, base, basePath, frozen, tokenizer, eosTokenIds, trainableParameters };
+    return {
+      config,
+      baseConfig,
+      baseLicense,
+      base,
+      basePath,
+      frozen,
+      tokenizer,
+      eosTokenIds,
+      trainableParameters,
+    };
   } finally {
     await checkpoint.close();
   }

@@ -7,12 +7,14 @@ import type { HubObserver } from "../../io/hub/hub.js";
 import { formatHubId, parseHubId } from "../../io/hub/hub-id.js";
 import { hubIdOf, type ModelPlace } from "../../io/hub/locate-model.js";
 import { type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../../io/json-file.js";
+import type { License } from "../../io/license.js";
 import { pathInside } from "../../io/model-folder.js";
 import { exists, isFolder } from "../../io/path-kind.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import { type Checkpoint, openCheckpoint } from "../../models/checkpoint.js";
 import { TpttConfig, type TpttConfigOptions } from "../config/config.js";
 import { adapterFile, saveTpttSafetensors } from "./adapter-file.js";
+import { licenseVariables } from "./card-variables.js";
 import { generateModelCard } from "./model-card.js";
 
 const configFile = "config.json";
@@ -22,6 +24,8 @@ export interface TitanFiles {
   readonly config: TpttConfig;
   /** The base model's config in Hugging Face's form. */
   readonly baseConfig: JsonObject;
+  /** The license that the base model's files name. */
+  readonly baseLicense: License | undefined;
   /** The trained weights by their paths in the model. */
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly tokenizer: Tokenizer | undefined;
@@ -45,7 +49,7 @@ from tptt.${module} import ${name}  # noqa: F401
  */
 export async function writeTitan(
   folder: string,
-  { config, baseConfig, tensors, tokenizer }: TitanFiles,
+  { config, baseConfig, baseLicense, tensors, tokenizer }: TitanFiles,
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   const json = config.toJson(baseConfig);
@@ -53,7 +57,7 @@ export async function writeTitan(
     await saveTpttSafetensors(tensors, join(folder, adapterFile), config.loraConfig?.modulesToSave);
   }
   await tokenizer?.save(folder);
-  await generateModelCard(folder, json);
+  await generateModelCard(folder, json, null, licenseVariables(baseLicense));
   if (config.operatorForm === "tptt-0.12") {
     for (const { file, content } of pythonFiles) await writeFileAtomic(join(folder, file), content);
   }

@@ -1,0 +1,100 @@
+import { stringify } from "yaml";
+import type { JsonObject } from "../../io/json-file.js";
+import { seriesOf } from "../../io/metrics.js";
+import type { LicenseFields } from "./hub-licenses.js";
+import type { RunRecord, TrainResults } from "./run-record.js";
+
+/** What the header of a titan's card is made of. */
+export interface CardSubject {
+  /** The folder's name. */
+  readonly modelId: string;
+  /** The fields of `config.json`. */
+  readonly config: JsonObject;
+  /** Where the base model is on the hub, if it is. */
+  readonly baseModelId: string | undefined;
+  readonly pipelineTag: string;
+  readonly license: Partial<LicenseFields>;
+  readonly record: RunRecord;
+}
+
+/**
+ * The hub's metadata of a titan: the header of its card, as YAML.
+ * https://github.com/huggingface/hub-docs/blob/main/modelcard.md
+ */
+export function cardMetadata(subject: CardSubject): string {
+  const { modelId, config, baseModelId, pipelineTag, license, record } = subject;
+  const lora = Boolean(config.lora_config);
+  const datasets = [...new Set(record.results?.data.files?.flatMap((file) => file.hub_id ?? []))];
+  const results = evaluationResults(record, pipelineTag);
+  const fields = {
+    ...license,
+    library_name: "tptt",
+    pipeline_tag: pipelineTag,
+    ...(baseModelId === undefined
+      ? {}
+      : { base_model: baseModelId, base_model_relation: lora ? "adapter" : "finetune" }),
+    ...(datasets.length > 0 ? { datasets } : {}),
+    tags: ["tptt", "titans", "linear-attention", lora ? "lora" : "full"],
+    ...(results.length > 0 ? { "model-index": [{ name: modelId, results }] } : {}),
+  };
+  return stringify(fields, { lineWidth: 0 });
+}
+
+/** The hub's `model-index`: what was measured, of which task, on which data. */
+function evaluationResults({ metrics, results, evaluations }: RunRecord, taskType: string): JsonObject[] {
+  const task = { type: taskType };
+  const heldOut = seriesOf(metrics, "eval_loss").values.at(-1);
+  const ofTraining =
+    heldOut === undefined
+      ? []
+      : [
+          {
+            task,
+            dataset: { ...datasetFields(results?.data), split: "held out" },
+            metrics: [{ type: "loss", value: rounded(heldOut), name: "held-out loss per token" }],
+          },
+        ];
+  const ofTasks = evaluations.flatMap(({ task: name, data, metrics: measured }) => {
+    const values = measured.flatMap(({ name: type, value }) =>
+      value === null ? [] : [{ type, value: rounded(value), name: `${name}: ${type.replaceAll("_", " ")}` }],
+    );
+    const dataset = { type: formatOf([data.name]), name: data.name };
+    return values.length > 0 ? [{ task: { ...task, name }, dataset, metrics: values }] : [];
+  });
+  return [...ofTraining, ...ofTasks];
+}
+
+/** A data set by its name on the hub, or else by the kind of its files, as Hugging Face's `datasets` calls them. */
+function datasetFields(data: TrainResults["data"] | undefined): { type: string; name: string } {
+  const files = data?.files ?? [];
+  const [id, ...others] = new Set(files.map((file) => file.hub_id));
+  const name = dataNames(data).join(", ") || "examples in memory";
+  return {
+    type: id !== undefined && others.length === 0 ? id : formatOf(files.map((file) => file.name)),
+    name,
+  };
+}
+
+/** What the data are called: by their names on the hub, and those of files that are not there. */
+export const dataNames = (data: TrainResults["data"] | undefined): string[] => [
+  ...new Set(data?.files?.map(({ hub_id, name }) => hub_id ?? name)),
+];
+
+const formats: Readonly<Record<string, string>> = {
+  json: "json",
+  jsonl: "json",
+  ndjson: "json",
+  csv: "csv",
+  tsv: "csv",
+  parquet: "parquet",
+};
+
+function formatOf(names: readonly string[]): string {
+  const found = new Set(
+    names.map((name) => formats[/\.(\w+)$/.exec(name.toLowerCase())?.[1] ?? ""] ?? "text"),
+  );
+  return found.size === 1 ? [...found][0]! : "text";
+}
+
+/** Digits that mean something. */
+export const rounded = (value: number): number => Number(value.toPrecision(5));
