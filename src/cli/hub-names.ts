@@ -1,4 +1,4 @@
-import { basename, resolve } from "node:path";
+import { resolve } from "node:path";
 import { hub } from "#hub";
 import type { HubObserver } from "../io/hub/hub.js";
 import { formatHubId, type RepoType } from "../io/hub/hub-id.js";

@@ -1,4 +1,6 @@
+import { basename } from "node:path";
 import { stringify } from "yaml";
+import { parseHubId } from "../../io/hub/hub-id.js";
 import type { JsonObject } from "../../io/json-file.js";
 import { seriesOf } from "../../io/metrics.js";
 import type { LicenseFields } from "./hub-licenses.js";
@@ -50,7 +52,7 @@ function evaluationResults({ metrics, results, evaluations }: RunRecord, taskTyp
       : [
           {
             task,
-            dataset: { ...datasetFields(results?.data), split: "held out" },
+            dataset: { ...datasetFields(results?.data), split: "held-out" },
             metrics: [{ type: "loss", value: rounded(heldOut), name: "held-out loss per token" }],
           },
         ];
@@ -58,7 +60,8 @@ function evaluationResults({ metrics, results, evaluations }: RunRecord, taskTyp
     const values = measured.flatMap(({ name: type, value }) =>
       value === null ? [] : [{ type, value: rounded(value), name: `${name}: ${type.replaceAll("_", " ")}` }],
     );
-    const dataset = { type: formatOf([data.name]), name: data.name };
+    const shown = shownName(data.name);
+    const dataset = { type: parseHubId(shown) ? shown : formatOf([shown]), name: shown };
     return values.length > 0 ? [{ task: { ...task, name }, dataset, metrics: values }] : [];
   });
   return [...ofTraining, ...ofTasks];
@@ -95,6 +98,10 @@ function formatOf(names: readonly string[]): string {
   );
   return found.size === 1 ? [...found][0]! : "text";
 }
+
+/** What data that were named on the command line are called on a card: paths are nobody else's. */
+export const shownName = (name: string): string =>
+  parseHubId(name) && name.split("/").length === 2 ? name : basename(name);
 
 /** Digits that mean something. */
 export const rounded = (value: number): number => Number(value.toPrecision(5));

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { JsonObject } from "../../io/json-file.js";
 import type { License } from "../../io/license.js";
 import { magWeightSeries, type Series, seriesOf } from "../../io/metrics.js";
-import { cardMetadata, dataNames, rounded } from "./card-metadata.js";
+import { cardMetadata, dataNames, rounded, shownName } from "./card-metadata.js";
 import { hubLicense } from "./hub-licenses.js";
 import type { EvaluationRecord, RunRecord, TrainResults } from "./run-record.js";
 
@@ -108,11 +108,14 @@ function dataVariables(results: TrainResults | undefined): Record<string, unknow
     })),
     files_not_listed: Math.max(0, files.length - filesListed),
     examples: data.examples,
-    fingerprint: data.fingerprint,
+    fingerprint: hashOf(data),
     eval_examples: eval_data?.examples ?? 0,
-    eval_fingerprint: eval_data?.fingerprint,
+    eval_fingerprint: eval_data && hashOf(eval_data),
   };
 }
+
+/** A fingerprint without the number of examples, which a card tells anyway. */
+const hashOf = ({ fingerprint }: TrainResults["data"]): string => fingerprint.replace(/^\d+ examples, /, "");
 
 /** First, last and lowest value of what was measured in training. */
 function metricRows({ metrics }: RunRecord): Record<string, unknown>[] {
@@ -134,7 +137,7 @@ function evaluationVariables({ task, data, model, metrics }: EvaluationRecord): 
   const number = (value: number | null | undefined) => (typeof value === "number" ? rounded(value) : "");
   return {
     task,
-    data: data.name,
+    data: shownName(data.name),
     mag_weight: number(model?.mag_weight),
     metrics: metrics.map(({ name, value, interval, count }) => ({
       name: name.replaceAll("_", " "),

@@ -3,9 +3,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { Tensor } from "../../../src/engine/index.js";
+import { readFrontMatter } from "../../../src/io/front-matter.js";
 import { writeSafetensors } from "../../../src/io/safetensors.js";
 import { openSafetensors } from "../../../src/io/weight-source.js";
 import { conversation, templates } from "../../data/templates.js";
+import { hubMetadata } from "../../tptt/files/hub-metadata.js";
 import { openWorkspace, problems, tptt } from "../workspace.js";
 
 /** A workspace with data, and the options of a short run on them. */
@@ -48,10 +50,12 @@ test("a run that is interrupted and resumed ends as one in one piece, bit for bi
     "README.md",
     "adapter_model.safetensors",
     "config.json",
+    "curves.svg",
     "metrics.jsonl",
     "tokenizer.json",
     "tokenizer_config.json",
     "train.yaml",
+    "train_results.json",
   ]);
 
   const parts = ["train", ...options, ...schedule, ...json, "--output", output("it's")];
@@ -220,17 +224,13 @@ test("the model card tells how the run was, by a template of the user's own if t
   const card = (name: string) => readFile(join(output(name), "README.md"), "utf8");
   await tptt(["train", ...options, "--eval-samples", "2", "--output", output("ours")]);
   const ours = await card("ours");
-  for (const row of [
-    "dataset | data.jsonl",
-    "examples | 8",
-    "steps | 4",
-    "batch size | 2",
-    "learning rate | 0.0005",
-  ])
+  for (const row of ["data.jsonl | 10 | 0", "steps | 4", "batch size | 2", "learning rate | 0.0005"])
     expect(ours).toContain(`| ${row} |\n`);
+  expect(ours).toMatch(/\n8 examples to train on \(fingerprint `\w{16}`\), 2 held out \(`\w{16}`\)\.\n/);
   expect(ours).toMatch(
-    /\| final training loss per token \| [\d.]+ \|\n\| held-out loss per token \| [\d.]+ \|\n/,
+    /\| training loss per token \| [\d.]+ \(step 1\) \| [\d.]+ \(step 4\) \| .*\n\| held-out loss per token \| [\d.]+ \(step 0\) /,
   );
+  expect(hubMetadata.parse(readFrontMatter(ours))).toMatchObject({ library_name: "tptt" });
   expect(ours).not.toContain("| epochs |");
 
   const template = await write("card.md", "{{ model_id }}: {{ config.operator_mode }}, {{ steps }} steps");
@@ -239,6 +239,12 @@ test("the model card tells how the run was, by a template of the user's own if t
   const missing = await tptt(["train", ...options, "--card-template", "none.md", "--output", output("none")]);
   expect(missing.code).toBe(2);
   expect(missing.stderr).toContain("none.md: is no file and no built-in template");
+  await expect(readdir(output("none"))).rejects.toThrow("ENOENT");
+  const faulty = await write("faulty.md", "{% if steps %}{{ loss | no_filter }}{% endif %}");
+  const failed = await tptt(["train", ...options, "--card-template", faulty, "--output", output("none")]);
+  expect(failed.code).toBe(2);
+  expect(failed.stderr).toContain(`tptt: ${faulty}: cannot be rendered`);
+  expect(failed.stderr).not.toContain("step 4/4");
   await expect(readdir(output("none"))).rejects.toThrow("ENOENT");
 });
 

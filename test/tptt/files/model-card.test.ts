@@ -1,11 +1,17 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parse } from "yaml";
 import { InputError } from "../../../src/errors.js";
+import { readFrontMatter } from "../../../src/io/front-matter.js";
 import { TpttConfig } from "../../../src/tptt/config/config.js";
-import { generateModelCard, renderTemplate, writeModelCard } from "../../../src/tptt/files/model-card.js";
+import {
+  checkCardTemplate,
+  generateModelCard,
+  renderTemplate,
+  writeModelCard,
+} from "../../../src/tptt/files/model-card.js";
 import { temporaryFolder } from "../../models/fixture.js";
+import { hubMetadata } from "./hub-metadata.js";
 
 const config = TpttConfig.from({ baseModelName: "google/gemma-3-270m", operatorMode: "delta_product" });
 
@@ -16,8 +22,9 @@ async function cardOf(
   const folder = join(await temporaryFolder(), "my-titan");
   await generateModelCard(folder, ...args);
   const card = await readFile(join(folder, "README.md"), "utf8");
-  const [, header] = /^---\n(.*?)\n---\n/s.exec(card) ?? [];
-  return { card, metadata: header === undefined ? undefined : parse(header) };
+  const metadata = readFrontMatter(card);
+  if (metadata) hubMetadata.parse(metadata);
+  return { card, metadata };
 }
 
 /** A template in a file of its own. */
@@ -61,17 +68,22 @@ describe("the built-in card", () => {
     ]);
   });
 
-  test("tells how to load it in Python only in Python's form of the operator", async () => {
-    expect((await cardOf(config)).card).not.toContain("python");
-    expect((await cardOf(config.with({ operatorForm: "tptt-0.12" }))).card).toContain(
-      "from tptt import TpttModel",
+  test("tells how to load it in Python, or that Python lacks the form of its operator", async () => {
+    const { card } = await cardOf(config);
+    expect(card).not.toContain("```python");
+    expect(card).toContain("The Python package `tptt` lacks this form of the operator");
+    const ofPython = { card: (await cardOf(config.with({ operatorForm: "tptt-0.12" }))).card };
+    expect(ofPython.card).toContain("from tptt import TpttModel");
+    const plain = config.with({ disableLinearAttn: true, loraConfig: { r: 2 } });
+    expect((await cardOf(plain)).card).toContain(
+      'AutoModelForCausalLM.from_pretrained("google/gemma-3-270m")',
     );
   });
 
   test("names no base model that the hub does not have, and stays YAML whatever the names hold", async () => {
     const odd = config.with({ baseModelName: '/models/a: "b" #c/it\'s: {d}' });
     const { card, metadata } = await cardOf(odd, null, { license: 'other: "mine" # all' });
-    expect(metadata).toMatchObject({ license: 'other: "mine" # all' });
+    expect(metadata).toMatchObject({ license: "other", license_name: "other-mine-all" });
     expect(metadata).not.toHaveProperty("base_model");
     expect(card).toContain("# Titan of it's: {d}\n");
   });
@@ -89,6 +101,103 @@ describe("the built-in card", () => {
     expect(metadata).toMatchObject({ library_name: "tptt", base_model: "google/gemma-3-270m" });
     expect(card).toContain("# my-titan\n");
     expect(card).toContain("| [delta_rule](delta_rule) | order 1 |\n");
+  });
+});
+
+describe("what a titan's folder tells is on its card", () => {
+  const results = {
+    steps: 2,
+    tokens: 90,
+    arguments: { epochs: 2, batch_size: 4, learning_rate: 5e-4 },
+    data: {
+      examples: 8,
+      fingerprint: "8 examples, abc",
+      files: [
+        { name: "data/train.parquet", hub_id: "org/set", records: 7, malformed: 0 },
+        { name: "data/more.parquet", hub_id: "org/set", records: 3, malformed: 1 },
+      ],
+    },
+    eval_data: { examples: 2, fingerprint: "2 examples, def" },
+  };
+  const metrics = [
+    { step: 0, eval_loss: 4 },
+    { step: 1, loss: 3.5, grad_norm: 2, learning_rate: 1e-3, mag_weight: 0, tokens_per_second: 10 },
+    { step: 2, loss: 2.25, grad_norm: 1, learning_rate: 5e-4, mag_weight: 0.5, tokens_per_second: 30 },
+    { step: 2, eval_loss: 2 },
+  ];
+  const evaluation = {
+    task: "exact-match",
+    model: { mag_weight: 0.5 },
+    data: { name: "/home/me/problems.jsonl", examples: 20 },
+    metrics: [
+      { name: "em", value: 0.25, interval: [0.1, 0.4], count: 20 },
+      { name: "qem", value: null, interval: null, count: 0 },
+    ],
+  };
+  async function folderOf(files: Record<string, string>) {
+    const folder = join(await temporaryFolder(), "my-titan");
+    await mkdir(folder);
+    for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+    await generateModelCard(folder, config, null, { license: "gemma" });
+    const card = await readFile(join(folder, "README.md"), "utf8");
+    return { folder, card, metadata: hubMetadata.parse(readFrontMatter(card)) };
+  }
+  const jsonl = metrics.map((line) => `${JSON.stringify(line)}\n`).join("");
+
+  test("data, options, metrics, curves and evaluations", async () => {
+    const { folder, card, metadata } = await folderOf({
+      "train_results.json": JSON.stringify(results),
+      "metrics.jsonl": jsonl,
+      "eval-exact-match.json": JSON.stringify(evaluation),
+    });
+    for (const row of [
+      "org/set: data/train.parquet | 7 | 0",
+      "org/set: data/more.parquet | 3 | 1",
+      "epochs | 2",
+      "tokens per second | 30",
+      "training loss per token | 3.5 (step 1) | 2.25 (step 2) | 2.25 (step 2)",
+      "held-out loss per token | 4 (step 0) | 2 (step 2) | 2 (step 2)",
+      "memory's share (mu) | 0 (step 1) | 0.5 (step 2) | 0 (step 1)",
+      "exact-match | problems.jsonl | 0.5 | em | 0.25 | 0.1 to 0.4 | 20",
+      "exact-match | problems.jsonl | 0.5 | qem |  |  | 0",
+    ])
+      expect(card).toContain(`\n| ${row} |\n`);
+    expect(card).toContain("8 examples to train on (fingerprint `abc`), 2 held out (`def`).\n");
+    expect(card).toMatch(/\n!\[[^\]]+\]\(curves\.svg\)\n/);
+    expect(await readFile(join(folder, "curves.svg"), "utf8")).toContain("loss per token");
+    expect(card).toContain("its license is `gemma`.");
+    expect(card).not.toContain("/home/me");
+    expect(metadata).toMatchObject({ license: "gemma", datasets: ["org/set"] });
+    expect(metadata["model-index"]).toEqual([
+      {
+        name: "my-titan",
+        results: [
+          {
+            task: { type: "text-generation" },
+            dataset: { type: "org/set", name: "org/set", split: "held-out" },
+            metrics: [{ type: "loss", value: 2, name: "held-out loss per token" }],
+          },
+          {
+            task: { type: "text-generation", name: "exact-match" },
+            dataset: { type: "json", name: "problems.jsonl" },
+            metrics: [{ type: "em", value: 0.25, name: "exact-match: em" }],
+          },
+        ],
+      },
+    ]);
+  });
+
+  test("the metrics alone, of a run that another program records", async () => {
+    const { card, metadata } = await folderOf({ "metrics.jsonl": jsonl });
+    expect(card).not.toContain("## Data");
+    expect(card).toContain("| training loss per token | 3.5 (step 1) |");
+    expect(metadata["model-index"]![0]!.results).toMatchObject([{ dataset: { type: "text" } }]);
+  });
+
+  test("a file that is not what it should be is named", async () => {
+    await expect(folderOf({ "eval-mine.json": '{"task":"mine","data":{"name":"x"}}' })).rejects.toThrow(
+      /eval-mine\.json: metrics: is missing/,
+    );
   });
 });
 
@@ -123,6 +232,21 @@ attn+self_attn {"order": 2, "alpha_gate": "c", "beta_gate": "k", "linear": true,
   test("has no access to files", async () => {
     const template = await templateOf('{% include "/etc/passwd" %}');
     await expect(renderTemplate(template, {})).rejects.toThrow(`${template}: cannot be rendered`);
+  });
+
+  test("is tried on a run that has not been yet", async () => {
+    const args = { batch_size: 4 };
+    const fields = config.toJson({});
+    await checkCardTemplate(
+      await templateOf(
+        "{{ loss }} {{ batch_size }} {% for file in data.files %}{{ file.name }}{% endfor %}{{ metadata }}",
+      ),
+      fields,
+      args,
+    );
+    await checkCardTemplate("model_card_template", fields, args);
+    const wrong = await templateOf("{{ loss | no_filter }}");
+    await expect(checkCardTemplate(wrong, fields, args)).rejects.toThrow(`${wrong}: cannot be rendered`);
   });
 
   test("is named when it is wrong or not there", async () => {
