@@ -4,6 +4,7 @@ import { type FrozenWeights, Tensor } from "../../src/engine/index.js";
 import type { Module } from "../../src/nn/module.js";
 import { type GgufField, type GgufTensorSpec, ggufBytes } from "../io/gguf-bytes.js";
 import { temporaryFolder } from "./fixture.js";
+import { llamaFields, llamaName } from "./gguf-names.js";
 
 /** Writes tensors, f32 or as they are to be stored, as a GGUF file of a family; fields without a section get the family's. */
 export async function writeGguf(
@@ -42,33 +43,6 @@ export function permuted({ shape, f32 }: Tensor, headDim: number): Tensor {
     rows.flatMap((row) => [...f32.subarray(row * width, (row + 1) * width)]),
   );
 }
-
-/** What the metadata of `llama-gqa` and its relatives say. */
-export const llamaFields: Record<string, GgufField> = {
-  context_length: ["u32", 128],
-  embedding_length: ["u32", 32],
-  block_count: ["u32", 2],
-  feed_forward_length: ["u32", 56],
-  "attention.head_count": ["u32", 4],
-  "attention.head_count_kv": ["u32", 2],
-  "attention.key_length": ["u32", 12],
-  "attention.layer_norm_rms_epsilon": ["f32", 1e-5],
-  "tokenizer.ggml.eos_token_id": ["u32", 2],
-  "tokenizer.ggml.eot_token_id": ["u32", 7],
-};
-
-/** Names as llama.cpp's converter gives them. */
-export const llamaName = (name: string): string =>
-  name
-    .replace("model.embed_tokens", "token_embd")
-    .replace("model.norm", "output_norm")
-    .replace("lm_head", "output")
-    .replace("model.layers", "blk")
-    .replace("self_attn.o_proj", "attn_output")
-    .replace(/self_attn\.(.)_proj/, "attn_$1")
-    .replace(/mlp\.(.*)_proj/, "ffn_$1")
-    .replace("input_layernorm", "attn_norm")
-    .replace("post_attention_layernorm", "ffn_norm");
 
 /** Writes a tiny Llama as llama.cpp's converter does. */
 export async function writeLlamaGguf(model: Module, frozen: FrozenWeights): Promise<string> {

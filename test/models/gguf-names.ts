@@ -14,7 +14,7 @@ export const llamaFields: Record<string, GgufField> = {
   "tokenizer.ggml.eot_token_id": ["u32", 7],
 };
 
-/** Names as llama.cpp's converter gives them. */
+/** Names as llama.cpp's converter gives them to Llama and its like. */
 export const llamaName = (name: string): string =>
   name
     .replace("model.embed_tokens", "token_embd")
@@ -23,6 +23,7 @@ export const llamaName = (name: string): string =>
     .replace("model.layers", "blk")
     .replace("self_attn.o_proj", "attn_output")
     .replace(/self_attn\.(.)_proj/, "attn_$1")
+    .replace(/self_attn\.(.)_norm/, "attn_$1_norm")
     .replace(/mlp\.(.*)_proj/, "ffn_$1")
     .replace("input_layernorm", "attn_norm")
     .replace("post_attention_layernorm", "ffn_norm");

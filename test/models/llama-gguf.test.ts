@@ -2,7 +2,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { Tensor } from "../../src/engine/index.js";
 import { openCheckpoint } from "../../src/models/checkpoint.js";
 import { openFixture } from "./fixture.js";
-import { llamaFields, llamaName, writeGguf, writeLlamaGguf } from "./gguf-fixture.js";
+import { writeGguf, writeLlamaGguf } from "./gguf-fixture.js";
+import { llamaFields, llamaName } from "./gguf-names.js";
 
 /** A tiny model, and the same as a GGUF file. */
 async function openBoth(name: string) {

@@ -3,7 +3,8 @@ import { dequantize, type FrozenWeights, quantize, Tensor } from "../../src/engi
 import { openCheckpoint } from "../../src/models/checkpoint.js";
 import type { GgufTensorSpec } from "../io/gguf-bytes.js";
 import { fixtureFolder, openFixture } from "./fixture.js";
-import { llamaFields, llamaName, permuted, writeGguf } from "./gguf-fixture.js";
+import { permuted, writeGguf } from "./gguf-fixture.js";
+import { llamaFields, llamaName } from "./gguf-names.js";
 
 /** Whether each weight is stored in blocks, of how many bits. */
 const bitsOf = (frozen: FrozenWeights, name: string): number | undefined => {

@@ -4,6 +4,7 @@ import { openCheckpoint } from "../../src/models/checkpoint.js";
 import type { GgufField } from "../io/gguf-bytes.js";
 import { openFixture } from "./fixture.js";
 import { writeGguf } from "./gguf-fixture.js";
+import { llamaName } from "./gguf-names.js";
 
 const fields: Record<string, GgufField> = {
   context_length: ["u32", 128],
@@ -17,24 +18,11 @@ const fields: Record<string, GgufField> = {
   "tokenizer.ggml.eos_token_id": ["u32", 2],
 };
 
-/** Names as llama.cpp's converter gives them. */
-const renamed = (name: string): string =>
-  name
-    .replace("model.embed_tokens", "token_embd")
-    .replace("model.norm", "output_norm")
-    .replace("model.layers", "blk")
-    .replace("self_attn.o_proj", "attn_output")
-    .replace(/self_attn\.(.)_proj/, "attn_$1")
-    .replace(/self_attn\.(.)_norm/, "attn_$1_norm")
-    .replace(/mlp\.(.*)_proj/, "ffn_$1")
-    .replace("input_layernorm", "attn_norm")
-    .replace("post_attention_layernorm", "ffn_norm");
-
 async function fixtureAsGguf(name: string, more: Record<string, GgufField> = {}) {
   const { checkpoint, frozen } = await openFixture(name);
   const tensors = new Map<string, Tensor>();
   for (const [path] of checkpoint.model.namedParameters())
-    tensors.set(renamed(path), await frozen.read(path));
+    tensors.set(llamaName(path), await frozen.read(path));
   return { checkpoint, frozen, path: await writeGguf(name, { ...fields, ...more }, tensors) };
 }
 
