@@ -47,15 +47,25 @@ export const names = () =>
     z.array(z.string().min(1, "expected names with commas between them")),
   );
 
-/** Numbers with commas between them; a config file may have a list. */
-export const numbers = (item: z.ZodNumber) =>
-  z
+/**
+ * Numbers with commas between them; a config file may have a list.
+ *
+ * @param expected what an error says they should be: `whole numbers of at least 1`.
+ */
+export const numbers = (item: z.ZodNumber, expected: string) => {
+  const list = z.array(item).min(1);
+  return z
     .preprocess(
       (value) =>
         typeof value === "string" ? value.split(",").map((part) => Number(part.trim() || "x")) : value,
-      z.array(item).min(1),
+      // As one value: an error names all that was given.
+      z.custom<number[]>(
+        (value) => list.safeParse(value).success,
+        `expected ${expected} with commas between them`,
+      ),
     )
     .meta({ placeholder: "numbers" });
+};
 
 /** `learning_rate` -> `--learning-rate` */
 export const flagOf = (name: string): string => `--${name.replaceAll("_", "-")}`;

@@ -38,15 +38,15 @@ export const evaluationOptions = {
     .describe(
       "multiple-choice: what is chosen between, as MMLU's prompt has it, or after the question alone",
     ),
-  pairs: numbers(count())
+  pairs: numbers(count(), "whole numbers of at least 1")
     .optional()
     .describe(
       "recall, memory: how many pairs a text tells (default: 4, 8, 16, .. as max_length allows; memory: 8)",
     ),
-  lengths: numbers(count())
+  lengths: numbers(count(), "whole numbers of at least 1")
     .optional()
     .describe("needle: tokens of the texts (default: max_length and its half, a quarter, an eighth)"),
-  depths: numbers(share())
+  depths: numbers(share(), "numbers from 0 to 1")
     .default([0, 0.25, 0.5, 0.75, 1])
     .describe("needle: where it lies, 0 the start, 1 right before the question"),
   facts: flag()
@@ -54,7 +54,7 @@ export const evaluationOptions = {
     .describe(
       "recall, needle, memory: texts in the words of the demo's model (default: where it knows no others)",
     ),
-  mag_weights: numbers(share())
+  mag_weights: numbers(share(), "numbers from 0 to 1")
     .default([0, 0.25, 0.5, 0.75, 1])
     .describe("memory: mu that it is measured at, beside the model's own"),
   ...dataOptions,

@@ -113,6 +113,67 @@ test.each([
 
 test.each([
   [
+    "recall",
+    ["--pairs", "2,4"],
+    "mqar",
+    ["recall", "loss"],
+    "recall in %, by pairs (down) and distance (across)",
+  ],
+  [
+    "needle",
+    ["--lengths", "120", "--depths", "0,1"],
+    "passkey",
+    ["recall", "loss"],
+    "recall in %, by depth (down) and length (across)",
+  ],
+  [
+    "memory",
+    ["--mag-weights", "0,1", "--pairs", "2"],
+    "text.txt",
+    ["loss", "kl_from_base", "recall", "memory_share"],
+    "memory share in %, by layer (down) and mag weight (across)",
+  ],
+])("--task %s gives figures, a map, and its picture", async (task, options, data, names, title) => {
+  const { folder, model, write } = await openWorkspace();
+  const picture = join(folder, "map.svg");
+  const text = await write("text.txt", "once upon a time there was a king. ".repeat(8));
+  const command = ["eval", "--task", task, "--model", model, "--max-length", "120", ...options];
+  if (task === "memory") command.push("--data", text);
+  else command.push("--samples", "2");
+  const told = await tptt([...command, "--plot", picture, "--out", folder]);
+  expect(told.code).toBe(0);
+  expect(told.stdout).toContain(`\n${title}\n`);
+  if (task === "memory") expect(told.stdout).toMatch(/^ {2}mu +loss +kl_from_base +recall +memory_share$/m);
+  expect(await readFile(picture, "utf8")).toMatch(/^<svg /);
+  const written = await readEvaluation(join(folder, `eval-${task}.json`));
+  expect(written.data.name.endsWith(data)).toBe(true);
+  expect(written.metrics.map(({ name }) => name)).toEqual(names);
+  const { metric, row, column } = written.heat_map!;
+  const cells = written.breakdown!.filter(
+    ({ name, where }) => name === metric && where?.[row] !== undefined && where[column] !== undefined,
+  );
+  expect(cells.length).toBeGreaterThanOrEqual(2);
+  for (const { value } of cells) {
+    expect(value).toBeGreaterThanOrEqual(0);
+    expect(value).toBeLessThanOrEqual(1);
+  }
+});
+
+test.each([
+  [
+    ["--data", "x", "--plot", "map.svg"],
+    "--plot: is for --task recall, needle, memory, not for perplexity; leave it out",
+  ],
+  [["--task", "recall", "--plot", "map.gif"], "map.gif: ends in .gif, expected .svg or .png"],
+  [
+    ["--task", "memory", "--data", "x", "--mag-weights", "0,2"],
+    '--mag-weights: is "0,2"; expected numbers from 0 to 1 with commas between them',
+  ],
+  [
+    ["--task", "recall", "--pairs", "4,x"],
+    '--pairs: is "4,x"; expected whole numbers of at least 1 with commas between them',
+  ],
+  [
     ["--task", "exact-match"],
     "--data: is missing; give JSON, JSONL, CSV, Parquet or text: a file, a folder or a pattern",
   ],
