@@ -1,8 +1,17 @@
-import { reshapeOp } from "./ops/shape.js";
+import { reshapeOp, transposeOp } from "./ops/shape.js";
 import type { Node, Value } from "./value.js";
 
 /** What a value is a reshaped form of. */
 export const unshaped = (x: Value): Value => (x.node.op === reshapeOp ? unshaped(x.node.inputs[0]!) : x);
+
+/**
+ * The same, where a node may read it instead. A reshape behind a transpose stays: without it ONNX Runtime moves the transpose
+ * through the ops that follow, to where it has to undo it for some of their readers.
+ */
+function source(x: Value): Value {
+  const plain = unshaped(x);
+  return plain.node.op === transposeOp ? x : plain;
+}
 
 /**
  * The inputs that a node may have in place of its own: what they are reshaped forms of, where its op does not tell apart
@@ -22,23 +31,21 @@ export function withoutReshapes({ op, attrs, outputs }: Node, inputs: readonly V
 /** The first input in the shape that it had before, if with the same last axis. */
 function sameRows(inputs: readonly Value[]): readonly Value[] {
   const [x, ...others] = inputs as [Value, ...Value[]];
-  const source = unshaped(x);
-  return source !== x && source.rank > 0 && source.shape.at(-1) === x.shape.at(-1)
-    ? [source, ...others]
-    : inputs;
+  const plain = source(x);
+  return plain !== x && plain.rank > 0 && plain.shape.at(-1) === x.shape.at(-1) ? [plain, ...others] : inputs;
 }
 
 /** All inputs but single numbers in the shape that they had before, if it is the same one. */
 function sameElements(inputs: readonly Value[], output: Value): readonly Value[] {
   const isNumber = (x: Value) => x.size === 1 && output.size > 1;
   const arrays = inputs.filter((x) => !isNumber(x));
-  const sources = arrays.map(unshaped);
+  const sources = arrays.map(source);
   const { shape, rank } = sources[0]!;
   const movable =
     arrays.every(
       (x, i) => x !== sources[i] && equal(x.shape, output.shape) && equal(sources[i]!.shape, shape),
     ) && inputs.every((x) => !isNumber(x) || x.rank <= rank);
-  return movable ? inputs.map((x) => (isNumber(x) ? x : unshaped(x))) : inputs;
+  return movable ? inputs.map((x) => (isNumber(x) ? x : source(x))) : inputs;
 }
 
 const equal = (a: readonly number[], b: readonly number[]): boolean =>

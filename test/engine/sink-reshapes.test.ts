@@ -13,6 +13,7 @@ import {
   softmax,
   sum,
   Tensor,
+  transpose,
   type Value,
 } from "../../src/engine/index.js";
 import { lower } from "../../src/engine/lower.js";
@@ -96,4 +97,9 @@ test("the numbers are those of the graph as it was traced", async () => {
     }
   }
   for (const [i, value] of expected.entries()) expect(y.f32[i]).toBeCloseTo(value, 5);
+});
+
+test("a reshape stays behind a transpose", () => {
+  const turned = transpose(x, [1, 0, 2]);
+  expect(opsOf(silu(reshape(turned, [6, 4])))).toEqual(["transpose", "reshape", "silu"]);
 });
