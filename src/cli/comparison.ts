@@ -74,7 +74,12 @@ export function figureRows(runs: readonly ComparedRun[]): ComparedRow[] {
 
 /** The options of training and the fields of the config in which the runs differ. */
 export function differingRows(runs: readonly ComparedRun[]): ComparedRow[] {
-  const options = runs.map(({ config, record }) => ({ ...config, ...record.results?.arguments }));
+  // A checkpoint, or a run that goes on, does not tell its options.
+  const told = runs.every(({ record }) => record.results);
+  const options = runs.map(({ config, record }) => ({
+    ...config,
+    ...(told ? record.results?.arguments : {}),
+  }));
   const names = [...new Set(options.flatMap((of) => Object.keys(of)))].sort();
   const cell = (value: unknown) =>
     value === undefined ? null : typeof value === "string" ? value : JSON.stringify(value);
