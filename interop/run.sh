@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares with Python, and writes what it measured to docs/interop.md: the operator; titans, adapters and merged models,
-# whoever wrote them; training; event files; the committed fixtures; a real BERT; and what the Python package does wrong.
+# whoever wrote them; training; event files and model cards; the committed fixtures; a real BERT; and what the Python package does wrong.
 # Makes interop/.venv when it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,6 +29,7 @@ python interop/check-training.py "$work/training" "$work/results"
 
 typescript interop/write-run.ts "$models" "$work/run"
 python interop/check-tensorboard.py "$work/run" "$work/results"
+python interop/check-cards.py "$work/run" "$work/results"
 
 typescript interop/check-hub.ts fill "$work/hub" "$work/caches" "$models/llama-gqa"
 # Not through the function, which would be a process between.

@@ -1,4 +1,7 @@
-/** Trains a tiny titan, stops and goes on, with TensorBoard's event files: write-run.ts MODELS FOLDER. */
+/**
+ * Trains a tiny titan, stops and goes on, with TensorBoard's event files and a model card: write-run.ts MODELS FOLDER.
+ */
+import { cp, writeFile } from "node:fs/promises";
 import { latestCheckpoint, Random, TpttModel, Trainer, trainingArguments } from "../src/index.js";
 
 const [models = "", folder = ""] = process.argv.slice(2);
@@ -18,9 +21,24 @@ const args = trainingArguments({
   report_to: "tensorboard",
 });
 
+/** A base model whose README names a license. */
+const base = `${folder}-base`;
+await cp(`${models}/llama-gqa`, base, { recursive: true });
+await writeFile(`${base}/README.md`, "---\nlicense: mit\n---\n# A base model\n");
+
+/** A result such as `tptt eval --out` writes; the card includes it. */
+const evaluation = {
+  task: "recall",
+  data: { name: "facts.jsonl" },
+  metrics: [
+    { name: "exact_match", value: 0.75, interval: [0.5, 0.9], count: 8 },
+    { name: "loss", value: 1.25, interval: [1, 1.5], count: 8 },
+  ],
+};
+
 /** Trains until a step. */
 async function train(until: number, resumeFrom?: string): Promise<void> {
-  const model = await TpttModel.fromPretrained(`${models}/llama-gqa`, { loraConfig: { r: 4 } });
+  const model = await TpttModel.fromPretrained(base, { loraConfig: { r: 4 } });
   const trainer = new Trainer({
     model,
     args,
@@ -35,6 +53,7 @@ async function train(until: number, resumeFrom?: string): Promise<void> {
     resumeFrom,
   });
   await trainer.train();
+  await writeFile(`${folder}/eval-recall.json`, JSON.stringify(evaluation));
   if (until === args.maxSteps) await model.savePretrained(folder);
   await model.dispose();
 }

@@ -4,6 +4,7 @@ import type { CliCommand, CliIo } from "./command.js";
 import { adapter } from "./commands/adapter.js";
 import { card } from "./commands/card.js";
 import { chat } from "./commands/chat.js";
+import { compare } from "./commands/compare.js";
 import { data } from "./commands/data.js";
 import { demo } from "./commands/demo.js";
 import { evaluate } from "./commands/eval.js";
@@ -27,6 +28,7 @@ const commands: readonly CliCommand[] = [
   chat,
   evaluate,
   plot,
+  compare,
   serve,
   card,
   merge,
