@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { InputError } from "../../errors.js";
+import { effectiveMagWeight } from "../../tptt/effective-mag-weight.js";
 import { ChatSession } from "../chat/chat-session.js";
 import { type Lines, openLines } from "../chat/lines.js";
 import { eventsView, textView } from "../chat/views.js";
 import { defineCommand } from "../command.js";
 import { common, count, quantizeOption } from "../common-options.js";
 import { dataOptions, useChatTemplate } from "../data-options.js";
-import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { observeHub } from "../hub-names.js";
 import { loadModel } from "../load-model.js";
 import { complete, defined } from "../options.js";

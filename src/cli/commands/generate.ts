@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { diffusionAlgorithms } from "../../generate/diffusion.js";
+import { effectiveMagWeight } from "../../tptt/effective-mag-weight.js";
 import { defineCommand } from "../command.js";
 import { common, count, quantizeOption } from "../common-options.js";
-import { effectiveMagWeight } from "../effective-mag-weight.js";
 import { observeHub } from "../hub-names.js";
 import { loadModel } from "../load-model.js";
 import { complete, defined } from "../options.js";

@@ -1,1 +1,0 @@
-export { effectiveMagWeight } from "../tptt/effective-mag-weight.js";
