@@ -41,7 +41,7 @@ test("a model of the hub is opened by its name, and its titan remembers it at it
 
   const fields = JSON.parse(await readFile(join(titan, "config.json"), "utf8"));
   expect(fields).toMatchObject({ base_model_name: "org/llama", base_model_revision: commit });
-  expect(await readFile(join(titan, "README.md"), "utf8")).toMatch(/base_model: "org\/llama"/);
+  expect(await readFile(join(titan, "README.md"), "utf8")).toMatch(/^base_model: org\/llama$/m);
   const adapter = JSON.parse(await readFile(join(titan, "adapter/adapter_config.json"), "utf8"));
   expect(adapter).toMatchObject({ base_model_name_or_path: "org/llama", revision: commit });
 

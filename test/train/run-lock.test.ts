@@ -19,7 +19,7 @@ test("two runs cannot write one folder", async () => {
   expect(await readdir(outputDir)).toContain(runLockFile);
   lock.release();
   await trainer(await titan(), { outputDir, fields: { max_steps: 1 } }).train();
-  expect(await readdir(outputDir)).toEqual(["metrics.jsonl"]);
+  expect(await readdir(outputDir)).toEqual(["metrics.jsonl", "train_results.json"]);
 });
 
 test("the lock of a run on another host names the file to delete when that run is gone", async () => {
