@@ -1,28 +1,7 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { type Metrics, metricsFile } from "../io/metrics.js";
-import type { TrainingArguments } from "./arguments.js";
-import { MetricsFile } from "./metrics-file.js";
-import { TensorBoardFile } from "./tensorboard-file.js";
+import type { Metrics } from "../io/metrics.js";
 
 /** Takes what a run measures, in the order of its steps. */
 export interface MetricsSink {
   append(metrics: Metrics): Promise<void>;
   close(): Promise<void>;
-}
-
-/**
- * Where a run's metrics go: `metrics.jsonl` in its folder, and what `reportTo` names.
- *
- * @param resumedAt the step that the run goes on after; undefined for a new one.
- */
-export async function openMetricsSinks(
-  outputDir: string,
-  { reportTo, loggingDir = join(outputDir, "runs") }: TrainingArguments,
-  resumedAt: number | undefined,
-): Promise<MetricsSink[]> {
-  await mkdir(outputDir, { recursive: true });
-  const path = join(outputDir, metricsFile);
-  const file = resumedAt === undefined ? MetricsFile.create(path) : MetricsFile.resume(path, resumedAt);
-  return [await file, ...(reportTo === "tensorboard" ? [new TensorBoardFile(loggingDir, resumedAt)] : [])];
 }

@@ -20,7 +20,8 @@ import {
 } from "./checkpoint-folder.js";
 import { Learner } from "./learner.js";
 import { LossGuard } from "./loss-guard.js";
-import { type MetricsSink, openMetricsSinks } from "./metrics-sink.js";
+import type { MetricsSink } from "./metrics-sink.js";
+import { openMetricsSinks } from "./open-metrics-sinks.js";
 import { lockRun } from "./run-lock.js";
 import { getScheduler } from "./schedule.js";
 import { type StepBatches, TrainingBatches } from "./training-batches.js";
