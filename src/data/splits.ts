@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { withinTime } from "#time-limit";
 import { InputError } from "../errors.js";
+import { headerOf } from "../io/front-matter.js";
 
 /** Files of the hub that hold no rows. */
 const notRows =
@@ -104,7 +105,7 @@ function fitting(paths: readonly string[], fits: (path: string) => boolean, wher
 
 /** The configurations with files that a card's header lists. */
 function configsIn(card: string | undefined, where: string): DataConfig[] {
-  const header = /^---\r?\n(.*?)\r?\n---/s.exec(card ?? "")?.[1];
+  const header = headerOf(card ?? "");
   if (header === undefined) return [];
   let fields: unknown;
   try {

@@ -22,7 +22,7 @@ export function constantKey(tensor: Tensor): string | Tensor {
 
 /**
  * Makes a traced graph ready to be written: puts the body in the place of every checkpoint, removes what only carried
- * a gradient rule, and merges equal computations, moves reshapes together.
+ * a gradient rule, merges equal computations, and moves reshapes together.
  */
 export function lower(outputs: readonly Value[]): Value[] {
   const known = new Map<string, readonly Value[]>();

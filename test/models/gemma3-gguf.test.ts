@@ -4,6 +4,7 @@ import { openCheckpoint } from "../../src/models/checkpoint.js";
 import type { GgufField } from "../io/gguf-bytes.js";
 import { openFixture } from "./fixture.js";
 import { writeGguf } from "./gguf-fixture.js";
+import { decoderName } from "./gguf-names.js";
 
 const fields: Record<string, GgufField> = {
   context_length: ["u32", 128],
@@ -22,15 +23,7 @@ const fields: Record<string, GgufField> = {
 
 /** Names as llama.cpp's converter gives them. */
 const renamed = (name: string): string =>
-  name
-    .replace("model.embed_tokens", "token_embd")
-    .replace("model.norm", "output_norm")
-    .replace("model.layers", "blk")
-    .replace("self_attn.o_proj", "attn_output")
-    .replace(/self_attn\.(.)_proj/, "attn_$1")
-    .replace(/self_attn\.(.)_norm/, "attn_$1_norm")
-    .replace(/mlp\.(.*)_proj/, "ffn_$1")
-    .replace("input_layernorm", "attn_norm")
+  decoderName(name)
     .replace("post_attention_layernorm", "post_attention_norm")
     .replace("pre_feedforward_layernorm", "ffn_norm")
     .replace("post_feedforward_layernorm", "post_ffw_norm");

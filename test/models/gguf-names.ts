@@ -16,6 +16,10 @@ export const llamaFields: Record<string, GgufField> = {
 
 /** Names as llama.cpp's converter gives them to Llama and its like. */
 export const llamaName = (name: string): string =>
+  decoderName(name).replace("post_attention_layernorm", "ffn_norm");
+
+/** The part of them that other families share, who have norms of their own. */
+export const decoderName = (name: string): string =>
   name
     .replace("model.embed_tokens", "token_embd")
     .replace("model.norm", "output_norm")
@@ -25,5 +29,4 @@ export const llamaName = (name: string): string =>
     .replace(/self_attn\.(.)_proj/, "attn_$1")
     .replace(/self_attn\.(.)_norm/, "attn_$1_norm")
     .replace(/mlp\.(.*)_proj/, "ffn_$1")
-    .replace("input_layernorm", "attn_norm")
-    .replace("post_attention_layernorm", "ffn_norm");
+    .replace("input_layernorm", "attn_norm");

@@ -4,6 +4,7 @@ import { openCheckpoint } from "../../src/models/checkpoint.js";
 import type { GgufField } from "../io/gguf-bytes.js";
 import { openFixture } from "./fixture.js";
 import { permuted, writeGguf } from "./gguf-fixture.js";
+import { decoderName } from "./gguf-names.js";
 
 const common: Record<string, GgufField> = {
   context_length: ["u32", 128],
@@ -18,17 +19,8 @@ const rms: Record<string, GgufField> = { "attention.layer_norm_rms_epsilon": ["f
 
 /** Names as llama.cpp's converter gives them, but for experts. */
 const renamed = (name: string): string =>
-  name
-    .replace("model.embed_tokens", "token_embd")
-    .replace("model.norm", "output_norm")
-    .replace("lm_head", "output")
-    .replace("model.layers", "blk")
-    .replace("self_attn.o_proj", "attn_output")
-    .replace(/self_attn\.(.)_proj/, "attn_$1")
-    .replace(/self_attn\.(.)_norm/, "attn_$1_norm")
+  decoderName(name)
     .replace("mlp.gate.", "ffn_gate_inp.")
-    .replace(/mlp\.(.*)_proj/, "ffn_$1")
-    .replace("input_layernorm", "attn_norm")
     .replace("post_feedforward_layernorm", "post_ffw_norm");
 
 /** Writes a fixture's tensors and checks that they come back. */
