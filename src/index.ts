@@ -177,7 +177,7 @@ export type {
   TokenScores,
   TokenScoresInputs,
 } from "./tptt/graphs/batch.js";
-export type { Decoder } from "./tptt/graphs/decoder.js";
+export type { Decoder, DecoderReadOptions } from "./tptt/graphs/decoder.js";
 export type { MemoryMode } from "./tptt/graphs/titan-parts.js";
 export type { TrainingPassOptions } from "./tptt/graphs/titan-runner.js";
 export { getTpttModel, type InjectionOptions, setTrainableParameters } from "./tptt/layer/inject.js";

@@ -33,14 +33,22 @@ export interface Reading {
 /** How an answer is written. */
 export interface ReplyOptions
   extends Pick<GenerateOptions, "maxNewTokens" | "temperature" | "topK" | "topP" | "seed" | "onToken"> {
-  /** Ends the answer after the token that is being written; what was written stays. */
+  /**
+   * Ends the answer after the token that is being written; what was written stays. While a long message is being read
+   * (more than 256 tokens) it ends that, and the conversation is as before the message.
+   */
   readonly signal?: AbortSignal | undefined;
   /** Called before anything is read. */
   readonly onRead?: (reading: Reading) => void;
+  /** Called while it is read, with how many of its tokens are. */
+  readonly onProgress?: (tokens: number) => void;
 }
 
-/** Why an answer ended: by a token that ends a turn, at the most tokens, or by its `signal`. */
-export type FinishReason = "stop" | "length" | "aborted";
+/**
+ * Why an answer ended: by a token that ends a turn, at the most tokens, or by its `signal`. `unread`: by its signal, before
+ * the message was read, which counts as not said.
+ */
+export type FinishReason = "stop" | "length" | "aborted" | "unread";
 
 /** New tokens of an answer for which no number is given, or as many as the model's positions leave. */
 const defaultNewTokens = 512;
@@ -134,12 +142,12 @@ export class Conversation {
    */
   async *reply(content: string, options: ReplyOptions = {}): AsyncGenerator<string, FinishReason> {
     this.#requireSilence();
-    const { signal, onRead, onToken } = options;
+    const { signal, onRead, onProgress, onToken } = options;
     const { messages, prompt, ids, known, maxNewTokens, sample } = this.#prepare(content, options);
     const written: number[] = [];
     const text = this.#tokenizer.stream({ skipSpecialTokens: true });
     let answer = "";
-    let failed = false;
+    let said = true;
     this.#replying = true;
     try {
       if (!known) this.#forget();
@@ -150,7 +158,11 @@ export class Conversation {
         tokens: unread.length,
         anew: !known && this.#messages.some(({ role }) => role !== "system"),
       });
-      const reader = { read: async (tokens: readonly number[]) => (await decoder.read([tokens]))[0]! };
+      const watched = { signal, onProgress };
+      const reader = {
+        read: async (tokens: readonly number[]) =>
+          (await decoder.read([tokens], written.length === 0 ? watched : {}))[0]!,
+      };
       const stop = { maxNewTokens, stopIds: this.#stopIds };
       for await (const id of generateTokens(reader, unread, sample, stop)) {
         written.push(id);
@@ -165,12 +177,13 @@ export class Conversation {
       if (rest) yield rest;
       return written.length < maxNewTokens ? "stop" : "length";
     } catch (error) {
-      failed = true;
+      said = false;
+      if (signal?.aborted && error === signal.reason && written.length === 0) return "unread";
       this.#forget();
       throw error;
     } finally {
       this.#replying = false;
-      if (!failed) {
+      if (said) {
         answer += text.flush();
         this.#messages = [...messages, { role: "assistant", content: answer }];
         this.#ids = [...ids, ...written];

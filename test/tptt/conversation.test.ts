@@ -210,6 +210,32 @@ describe("an answer ends", () => {
     }
   });
 
+  test("by its signal, before a long message is read: the conversation is as before it", async () => {
+    for (const told of [[], ["hello"]]) {
+      const titan = await model();
+      const [chat, other] = [
+        new Conversation(titan, { system: "x" }),
+        new Conversation(titan, { system: "x" }),
+      ];
+      for (const content of told) for (const each of [chat, other]) await say(each, content);
+      const { messages, seen } = chat;
+      const controller = new AbortController();
+      const progress: number[] = [];
+      const stopped = await say(chat, "long ".repeat(110), {
+        signal: controller.signal,
+        onProgress: (tokens) => {
+          progress.push(tokens);
+          controller.abort();
+        },
+      });
+      expect(stopped).toMatchObject({ reason: "unread", answer: "", ids: [] });
+      expect(progress).toEqual([256]);
+      expect(chat.messages).toBe(messages);
+      expect(chat.seen).toBe(seen);
+      expect(await say(chat, "on")).toEqual(await say(other, "on"));
+    }
+  });
+
   test("where the model's positions do", async () => {
     const workspace = await chatWorkspace();
     await change(workspace, "config.json", (config) => ({ ...config, max_position_embeddings: 40 }));

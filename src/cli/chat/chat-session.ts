@@ -15,6 +15,10 @@ export interface Reply {
 
 /** Where a chat is shown. */
 export interface ChatView {
+  /** Of a long reading of `total` tokens, so many are read. */
+  reading(tokens: number, total: number): void;
+  /** Nothing is being read any more, for whatever reason. */
+  readingEnded(): void;
   /** A piece of an answer. */
   text(piece: string): void;
   /** An answer is at its end. */
@@ -42,7 +46,7 @@ interface ChatCommand {
 const longReading = 512;
 
 const hints =
-  "A line that ends with a backslash goes on in the next. Ctrl-C stops an answer; without one it leaves.";
+  "A line that ends with a backslash goes on in the next. Ctrl-C stops an answer, or the reading of a long message; else it leaves.";
 
 /** A chat line by line: what begins with a slash is a command, all else is said to the model. */
 export class ChatSession {
@@ -154,24 +158,30 @@ export class ChatSession {
     const controller = new AbortController();
     const release = this.#options.onInterrupt(() => controller.abort());
     const arrivals: number[] = [];
+    let total = 0;
     const replying = this.#chat.reply(message, {
       ...this.#options.reply,
       signal: controller.signal,
       onToken: () => arrivals.push(performance.now()),
       onRead: ({ tokens, anew }) => {
+        total = tokens;
         const why = anew ? "the template writes what was said otherwise now: it is read again" : "";
         const note = why || (tokens > longReading ? `(reading ${tokens} tokens)` : "");
         this.#view.told("read", { tokens, anew }, note);
       },
+      onProgress: (tokens) => {
+        if (total > longReading) this.#view.reading(tokens, total);
+      },
     });
     try {
       let text = "";
-      let step = await replying.next();
+      // Before the first piece all is read.
+      let step = await replying.next().finally(() => this.#view.readingEnded());
       for (; !step.done; step = await replying.next()) {
         text += step.value;
         this.#view.text(step.value);
       }
-      this.#turns++;
+      if (step.value !== "unread") this.#turns++;
       this.#tokens += arrivals.length;
       const reply = {
         text,

@@ -11,7 +11,19 @@ import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts
  * Tokens are fed in blocks of one of these sizes, a graph for each; what is missing in a block is padding. A few tokens are
  * read one by one, by the graph that reads the last one anyway: making another would take longer.
  */
-const blockSize = (remaining: number): number => (remaining > 192 ? 256 : remaining > 8 ? 64 : 1);
+const blockSize = (remaining: number): number => (remaining > 192 ? longestBlock : remaining > 8 ? 64 : 1);
+const longestBlock = 256;
+
+/** How a reading that takes a while is watched. */
+export interface DecoderReadOptions {
+  /**
+   * Stops a reading of more than 256 tokens between two of its blocks: it fails with the signal's reason, and the decoder is
+   * as before. A shorter one, and one in the form `tptt-0.12`, is one block and comes to its end.
+   */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each block, with how many tokens of the longest row are read. */
+  readonly onProgress?: ((tokens: number) => void) | undefined;
+}
 
 /** The settings of a titan that decoding follows. */
 export interface DecoderSettings {
@@ -121,7 +133,10 @@ export class Decoder {
    * @throws InputError when a row gets longer than the model's positions, or when rows that must be of one length are
    * not.
    */
-  async read(rows: readonly (readonly number[])[]): Promise<(Float32Array | undefined)[]> {
+  async read(
+    rows: readonly (readonly number[])[],
+    { signal, onProgress }: DecoderReadOptions = {},
+  ): Promise<(Float32Array | undefined)[]> {
     const longest = Math.max(...rows.map((row, i) => this.#seen[i]! + row.length));
     const limit = longestSequence(this.#parts, this.settings.mode);
     if (longest > limit) {
@@ -140,9 +155,19 @@ export class Decoder {
         `is tptt-0.12, which reads rows of one length, not of ${shorter.length} and ${count} tokens; read them one by one`,
       );
     }
-    this.#rings = await this.#rings.grownTo(longest, this.#graphs);
-    const logits = wholeCalls ? await this.#readBlock(rows, count) : await this.#readInBlocks(rows);
-    return rows.map((row, i) => (row.length > 0 ? logits[i] : undefined));
+    const stop = count > longestBlock && !wholeCalls ? signal : undefined;
+    const before = stop && { state: await this.stateDict(), seen: [...this.#seen] };
+    try {
+      this.#rings = await this.#rings.grownTo(longest, this.#graphs);
+      const logits = wholeCalls
+        ? await this.#readBlock(rows, count)
+        : await this.#readInBlocks(rows, { signal: stop, onProgress });
+      onProgress?.(count);
+      return rows.map((row, i) => (row.length > 0 ? logits[i] : undefined));
+    } catch (error) {
+      if (before) this.loadStateDict(before.state, before.seen);
+      throw error;
+    }
   }
 
   /**
@@ -167,17 +192,23 @@ export class Decoder {
   }
 
   /** Only the last token of each row meets the head; those before it are read in blocks of a graph without one. */
-  async #readInBlocks(rows: readonly (readonly number[])[]): Promise<readonly Float32Array[]> {
+  async #readInBlocks(
+    rows: readonly (readonly number[])[],
+    { signal, onProgress }: DecoderReadOptions,
+  ): Promise<readonly Float32Array[]> {
     const before = rows.map((row) => row.slice(0, -1));
     const count = Math.max(...before.map((row) => row.length));
     for (let start = 0; start < count; ) {
+      signal?.throwIfAborted();
       const size = blockSize(count - start);
       await this.#readBlock(
         before.map((row) => row.slice(start, start + size)),
         size,
       );
       start += size;
+      onProgress?.(Math.min(start, count));
     }
+    signal?.throwIfAborted();
     return this.#readBlock(
       rows.map((row) => row.slice(-1)),
       1,
@@ -191,16 +222,11 @@ export class Decoder {
     const shape = this.#shape(length);
     const graph = await this.#graphs.get("decoding", shape, () => compileDecoding(this.#parts, shape));
     const inputIds = Tensor.zeros("int64", [batch, length]);
-    const mask = Tensor.zeros("bool", [batch, length]);
-    for (const [i, row] of rows.entries()) {
-      for (const [t, id] of row.entries()) {
-        inputIds.data[i * length + t] = BigInt(id);
-        mask.data[i * length + t] = 1;
-      }
-    }
+    for (const [i, row] of rows.entries())
+      for (const [t, id] of row.entries()) inputIds.data[i * length + t] = BigInt(id);
     const { logits, keyValues, linear } = await graph.run({
       inputIds,
-      ...(isMasked(shape) ? { mask } : {}),
+      ...(isMasked(shape) ? { mask: maskOf(rows, length) } : {}),
       seen: Tensor.int64([batch], this.#seen),
       mu: Tensor.f32([magWeights.length], magWeights),
       past: { ...this.#rings.inputs(), linear: Object.fromEntries(this.#memories.entries()) },
@@ -229,6 +255,14 @@ export class Decoder {
     const head = wholeCalls || length === 1;
     return { batch: this.#seen.length, length, mode, slots: this.#rings.slots, head };
   }
+}
+
+/** 1 at the tokens of each row, bool [B, length]. */
+function maskOf(rows: readonly (readonly number[])[], length: number): Tensor {
+  const mask = Tensor.zeros("bool", [rows.length, length]);
+  for (const [i, row] of rows.entries())
+    (mask.data as Uint8Array).fill(1, i * length, i * length + row.length);
+  return mask;
 }
 
 function zeroMemories(parts: TitanParts, shape: DecodingShape): LCache<Tensor> {

@@ -73,6 +73,26 @@ test("a seed fixes what is drawn", async () => {
   expect((await talk(model, ["hello", "on"], ...hot, "2")).stdout).not.toBe(first);
 });
 
+test("an interruption stops the reading of a long message, which counts as not said", async () => {
+  const { model } = await chatWorkspace();
+  const [first, second] = await answers(model, undefined, "hello", "on");
+  const command = ["chat", "--model", model, "--max-new-tokens", "6"];
+  const lines = ["hello", "long ".repeat(120), "on"];
+  const stopLong = (text: string, interrupt: () => void) => {
+    const { event, tokens } = JSON.parse(text);
+    if (event === "read" && tokens > 256) interrupt();
+  };
+  const { code, events } = await tptt([...command, "--json"], stopLong, lines);
+  expect(code).toBe(0);
+  const replies = events().filter(({ event }) => event === "reply");
+  expect(replies).toMatchObject([
+    { text: first, finish_reason: "length", seen: 29 },
+    { text: "", finish_reason: "unread", tokens: 0, seen: 29 },
+    { text: second, finish_reason: "length", seen: 56 },
+  ]);
+  expect(events().at(-1)).toMatchObject({ event: "done", turns: 2, tokens: 12 });
+});
+
 describe("commands:", () => {
   test("/reset forgets all but the system prompt", async () => {
     const { model } = await chatWorkspace();

@@ -100,6 +100,52 @@ test.each(["llama-gqa", "gemma3"])("rings grow with the sequence: %s over 600 to
   expect(seen).toBe(ids.length);
 });
 
+describe("a long reading", () => {
+  test.each([
+    ["llama-gqa", 0.4],
+    ["llama-gqa", 1],
+    ["gemma3", 0.4],
+  ])(
+    "that is stopped between two blocks leaves the decoder as before: %s at mu %d",
+    async (name, magWeight) => {
+      const model = await longTitan(name, 1024, { operatorMode: "delta_product", magWeight });
+      const [before, long, after] = [randomIds(70, 1), randomIds(600, 2), randomIds(20, 3)];
+      const undisturbed = model.decoder();
+      const decoder = model.decoder();
+      for (const told of [undisturbed, decoder]) await told.read([before]);
+      const controller = new AbortController();
+      const blocks: number[] = [];
+      const reading = decoder.read([long], {
+        signal: controller.signal,
+        onProgress: (tokens) => {
+          blocks.push(tokens);
+          if (blocks.length === 2) controller.abort(new Error("enough"));
+        },
+      });
+      await expect(reading).rejects.toThrow("enough");
+      expect(blocks).toEqual([256, 512]);
+      expect(decoder.seen).toEqual([70]);
+      expect(await decoder.read([after])).toEqual(await undisturbed.read([after]));
+      expect(await decoder.read([long])).toEqual(await undisturbed.read([long]));
+    },
+  );
+
+  test("tells after each block how much is read, and comes to its end when nobody stops it", async () => {
+    const model = await longTitan("llama-gqa", 1024, { operatorMode: "delta_rule" });
+    const [ids, short] = [randomIds(530), randomIds(256)];
+    const [plain, watched] = [model.decoder(), model.decoder()];
+    const told: number[] = [];
+    const options = {
+      signal: new AbortController().signal,
+      onProgress: (tokens: number) => told.push(tokens),
+    };
+    expect(await watched.read([ids], options)).toEqual(await plain.read([ids]));
+    expect(told).toEqual([256, 512, 529, 530]);
+    // A short one comes to its end.
+    expect(await watched.read([short], { signal: AbortSignal.abort() })).toEqual(await plain.read([short]));
+  });
+});
+
 test("with the memory alone the state never grows, and no position is the last", async () => {
   const model = await titan("llama-gqa", { operatorMode: "delta_rule", magWeight: 1 });
   const decoder = model.decoder();
