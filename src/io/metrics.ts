@@ -1,5 +1,6 @@
 import { InputError } from "../errors.js";
 import { isObject, readTextFileIfPresent } from "./json-file.js";
+import { parseJson } from "./json-text.js";
 
 /** The name of the file with a run's metrics, in the run's folder. */
 export const metricsFile = "metrics.jsonl";
@@ -30,12 +31,7 @@ export async function readMetricsLines(path: string): Promise<MetricsLine[] | un
 }
 
 function parseMetrics(where: string, line: string): Metrics {
-  let metrics: unknown;
-  try {
-    metrics = JSON.parse(line);
-  } catch (error) {
-    throw new InputError(where, "is not valid JSON; remove the line to resume", { cause: error });
-  }
+  const metrics = parseJson(line, where, "remove the line to resume");
   if (!isObject(metrics) || typeof metrics.step !== "number") {
     throw new InputError(
       `${where}: field "step"`,

@@ -46,12 +46,17 @@ describe("MetricsFile", () => {
   });
 
   test.each([
-    ["nonsense", ":2: is not valid JSON; remove the line to resume"],
-    ['{"loss":1}', ':2: field "step": is missing, expected a number; remove the line to resume'],
-  ])("refuses the line %s and leaves the file as it is", async (line, message) => {
+    ["that is no JSON", "nonsense", /:2: is not valid JSON \(.+\); remove the line to resume$/],
+    ["that is too deep", "[".repeat(1000), /:2: is nested more than 256 deep; remove the line to resume$/],
+    [
+      "without a step",
+      '{"loss":1}',
+      /:2: field "step": is missing, expected a number; remove the line to resume$/,
+    ],
+  ])("refuses a line %s and leaves the file as it is", async (_, line, message) => {
     const content = `{"step":1}\n${line}\n{"step":9}\n`;
     await writeFile(path, content);
-    await expect(MetricsFile.resume(path, 2)).rejects.toThrow(`${path}${message}`);
+    await expect(MetricsFile.resume(path, 2)).rejects.toThrow(message);
     expect(await read()).toBe(content);
   });
 });

@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink
 import { basename, dirname, join, relative } from "node:path";
 import { errorCode, InputError } from "../../errors.js";
 import { writeFileAtomic } from "../atomic-file.js";
+import { type JsonObject, readJsonFile } from "../json-file.js";
 import { isFile } from "../path-kind.js";
 import type { HubFile } from "./hub.js";
 import { isInside, type RepoType } from "./hub-id.js";
@@ -66,7 +67,7 @@ export class RepoCache {
   /** The files of a commit, as the hub listed them; undefined when it was never asked, or what is there is damaged. */
   async readTree(commit: string): Promise<Map<string, HubFile> | undefined> {
     try {
-      return checkedTree(JSON.parse(await readFile(this.#tree(commit), "utf8")));
+      return checkedTree(await readJsonFile(this.#tree(commit)));
     } catch {
       return undefined;
     }
@@ -141,7 +142,7 @@ export function checkedFile(where: string, path: string, { size, etag }: HubFile
   return { size, etag };
 }
 
-function checkedTree(value: unknown): Map<string, HubFile> {
+function checkedTree(value: JsonObject): Map<string, HubFile> {
   const entries = Object.entries(value as Record<string, HubFile>);
   return new Map(entries.map(([path, file]) => [path, checkedFile("tree", path, file)]));
 }

@@ -76,6 +76,25 @@ test("what is in the cache is not asked for again, and a file that was cut short
   expect(new Uint8Array(await readFile(join(folder, "sub/model.safetensors")))).toEqual(weights);
 });
 
+test.each([
+  ["no JSON", "{"],
+  ["an array", "[]"],
+  ["no object", "null"],
+  ["a path that leads out", '{"../x": {}}'],
+  ["a file that is none", '{"a": null}'],
+  ["too deep", `{"a": ${"[".repeat(1000)}${"]".repeat(1000)}}`],
+])("a commit's list of files in the cache that is damaged is asked for again: %s", async (_, content) => {
+  const { hub, client, cache } = await openHub();
+  const commit = await hub.add("model", "org/model", files);
+  await open(client());
+  const tree = join(cache, "models--org--model/trees", `${commit}.json`);
+  const written = await readFile(tree, "utf8");
+  await writeFile(tree, content);
+  // By another name: what a process has found, it remembers.
+  expect([...(await open(client(), commit)).files.keys()].sort()).toEqual(Object.keys(files).sort());
+  expect(await readFile(tree, "utf8")).toBe(written);
+});
+
 test("where links are impossible, files are copies", async () => {
   disk.linksAreImpossible = true;
   const { hub, client } = await openHub();
