@@ -1,4 +1,4 @@
-import type { Quantization } from "#dist/models/checkpoint.js";
+import type { Quantization } from "#dist/models/quantization.js";
 
 /**
  * Work that is timed: what a process of its own is told to do, as JSON. Our worker (works/), the Python reference

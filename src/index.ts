@@ -124,7 +124,8 @@ export type { TokenizerFiles } from "./io/gguf-tokenizer.js";
 export type { HubObserver, HubTransfer } from "./io/hub/hub.js";
 export type { JsonObject } from "./io/json-file.js";
 export type { License } from "./io/license.js";
-export { type DecodeOptions, Tokenizer, type TokenStream } from "./io/tokenizer.js";
+export type { TokenStream } from "./io/token-stream.js";
+export { type DecodeOptions, Tokenizer } from "./io/tokenizer.js";
 export type { WeightInfo } from "./io/weight-source.js";
 export { Backbone, type BackboneConfig, type BackboneInput } from "./models/backbone.js";
 export { Checkpoint, openCheckpoint } from "./models/checkpoint.js";
@@ -225,6 +226,6 @@ export {
   type LiZACallbackOptions,
   type NumberOrList,
 } from "./train/liza-callback.js";
-export type { TrainingObserver } from "./train/run.js";
 export { SaveBestModelCallback } from "./train/save-best-model-callback.js";
-export { Trainer, type TrainerOptions, type TrainingResult } from "./train/trainer.js";
+export { Trainer } from "./train/trainer.js";
+export type { TrainerOptions, TrainingObserver, TrainingResult } from "./train/trainer-options.js";

@@ -1,4 +1,4 @@
-import type { Quantization } from "#dist/models/checkpoint.js";
+import type { Quantization } from "#dist/models/quantization.js";
 import type { Row, Suite } from "../row.js";
 import type { LearnWork, PredictWork } from "../work.js";
 

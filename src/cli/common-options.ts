@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { devices } from "../engine/index.js";
 import { InputError } from "../errors.js";
-import { type Quantization, quantizations } from "../models/checkpoint.js";
+import { type Quantization, quantizations } from "../models/quantization.js";
 import { trainingOptions } from "../train/arguments.js";
 import { flag, flagOf, path, paths, share } from "./options.js";
 

@@ -2,7 +2,7 @@ import type { LossSummary } from "../evaluate/metrics.js";
 import { effectiveMagWeight } from "../tptt/effective-mag-weight.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import type { Logs } from "../train/callback.js";
-import type { TrainingObserver } from "../train/trainer.js";
+import type { TrainingObserver } from "../train/trainer-options.js";
 import type { Reporter } from "./reporter.js";
 
 /** Tells what a training run does while it runs, and keeps what is told at its end. */

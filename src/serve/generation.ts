@@ -1,7 +1,7 @@
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
 import { createTokenSampler, type SamplingOptions, type TokenSampler } from "../generate/sampling.js";
 import { StopStrings } from "../generate/stop-strings.js";
-import type { TokenStream } from "../io/tokenizer.js";
+import type { TokenStream } from "../io/token-stream.js";
 import { Random } from "../random.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 

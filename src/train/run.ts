@@ -1,16 +1,13 @@
-import { type Dataset, toDataset } from "../data/dataset.js";
-import type { Example } from "../data/tokenize.js";
+import { toDataset } from "../data/dataset.js";
 import { InputError, writeError } from "../errors.js";
 import { evaluateLoss } from "../evaluate/loss.js";
-import type { LossSummary } from "../evaluate/metrics.js";
 import { requireCausal } from "../evaluate/require-causal.js";
 import type { FileLock } from "../io/file-lock.js";
 import type { Metrics } from "../io/metrics.js";
 import { effectiveMagWeight } from "../tptt/effective-mag-weight.js";
 import { describeData, writeTrainResults } from "../tptt/files/run-record.js";
-import type { TpttModel } from "../tptt/tptt-model.js";
-import { argumentFields, type TrainingArguments } from "./arguments.js";
-import type { Logs, TrainerCallback, TrainerControl, TrainerEvent, TrainerState } from "./callback.js";
+import { argumentFields } from "./arguments.js";
+import type { Logs, TrainerControl, TrainerEvent, TrainerState } from "./callback.js";
 import {
   type RunIdentity,
   type RunState,
@@ -24,53 +21,8 @@ import type { MetricsSink } from "./metrics-sink.js";
 import { openMetricsSinks } from "./open-metrics-sinks.js";
 import { lockRun } from "./run-lock.js";
 import { getScheduler } from "./schedule.js";
+import type { TrainerOptions, TrainingResult } from "./trainer-options.js";
 import { type StepBatches, TrainingBatches } from "./training-batches.js";
-
-/** What a trainer is given. */
-export interface TrainerOptions {
-  readonly model: TpttModel;
-  readonly args: TrainingArguments;
-  /** Where metrics.jsonl and checkpoints go; nothing is written without it. */
-  readonly outputDir?: string;
-  /** The lock of `outputDir`, of one who holds it already and keeps it; without it, the trainer takes it while it runs. */
-  readonly outputLock?: FileLock;
-  readonly trainDataset: Dataset | readonly Example[];
-  readonly evalDataset?: Dataset | readonly Example[];
-  readonly callbacks?: readonly TrainerCallback[];
-  /** A checkpoint's folder, to go on from it. */
-  readonly resumeFrom?: string | undefined;
-  /** Watches the run. */
-  readonly observer?: TrainingObserver;
-}
-
-/** What a run tells while it runs. */
-export interface TrainingObserver {
-  /** When all that was given is found sound, before anything is written or trained. */
-  onStart?(): Promise<void>;
-  /** After a step, the last of `total` or an earlier one; with its numbers. */
-  onStep?(step: number, total: number, logs: Logs): void;
-  /** After an evaluation. */
-  onEvaluated?(step: number, summary: LossSummary): void;
-  /** After a step whose batch was passed over, and why. */
-  onSkipped?(step: number, total: number, reason: string): void;
-  /** When a checkpoint is written. */
-  onSaved?(step: number, folder: string): void;
-}
-
-/** How a run ended. */
-export interface TrainingResult {
-  readonly steps: number;
-  /** Tokens predicted, over all of the run. */
-  readonly tokens: number;
-  /** Steps over all of the run whose batches were passed over, for their losses were bad. */
-  readonly skipped: number;
-  /** Of this session, evaluations and checkpoints left out; 0 when it took no step. */
-  readonly tokensPerSecond: number;
-  /** True when it ended before its last step; its checkpoint tells where to go on. */
-  readonly interrupted: boolean;
-  /** The folder of the last checkpoint of this session. */
-  readonly checkpoint: string | undefined;
-}
 
 /** What a {@link Run} is put together from. */
 interface RunParts {

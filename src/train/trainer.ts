@@ -1,6 +1,5 @@
-import { Run, type TrainerOptions, type TrainingResult } from "./run.js";
-
-export type { TrainerOptions, TrainingObserver, TrainingResult } from "./run.js";
+import { Run } from "./run.js";
+import type { TrainerOptions, TrainingResult } from "./trainer-options.js";
 
 /** Trains a titan's trainable weights: batches, gradients, clipping, AdamW, a schedule, callbacks, checkpoints. */
 export class Trainer {

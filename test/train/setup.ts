@@ -8,7 +8,8 @@ import type { TpttModel } from "../../src/tptt/tptt-model.js";
 import { type TrainingFields, trainingArguments } from "../../src/train/arguments.js";
 import { LiZACallback } from "../../src/train/liza-callback.js";
 import { SaveBestModelCallback } from "../../src/train/save-best-model-callback.js";
-import { Trainer, type TrainerOptions } from "../../src/train/trainer.js";
+import { Trainer } from "../../src/train/trainer.js";
+import type { TrainerOptions } from "../../src/train/trainer-options.js";
 import { openTitan } from "../tptt/titan.js";
 
 /** Sequences that count up in steps of 3 from any start, of different lengths. */

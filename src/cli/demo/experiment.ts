@@ -10,7 +10,8 @@ import { Random } from "../../random.js";
 import type { TpttModel } from "../../tptt/tptt-model.js";
 import { trainingArguments } from "../../train/arguments.js";
 import { LiZACallback } from "../../train/liza-callback.js";
-import { Trainer, type TrainingResult } from "../../train/trainer.js";
+import { Trainer } from "../../train/trainer.js";
+import type { TrainingResult } from "../../train/trainer-options.js";
 
 /** Recall of a model as it is set up, band by band. */
 export type RecallByBand = readonly (Recall & { readonly band: RecallBand })[];

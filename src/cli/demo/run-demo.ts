@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { FromPretrainedOptions } from "../../tptt/files/open-titan.js";
 import { TpttModel } from "../../tptt/tptt-model.js";
-import type { TrainingResult } from "../../train/trainer.js";
+import type { TrainingResult } from "../../train/trainer-options.js";
 import type { Reporter } from "../reporter.js";
 import {
   type FarQuestion,

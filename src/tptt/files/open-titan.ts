@@ -9,7 +9,7 @@ import type { License } from "../../io/license.js";
 import { pathInside } from "../../io/model-folder.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
 import type { Backbone } from "../../models/backbone.js";
-import { type Quantization, quantizations } from "../../models/checkpoint.js";
+import { type Quantization, quantizations } from "../../models/quantization.js";
 import { TpttConfig, type TpttConfigOptions } from "../config/config.js";
 import { adapterFile, type TrainedNames, trainedNames } from "./adapter-file.js";
 import { readPeftConfig } from "./peft-adapter.js";
