@@ -37,9 +37,16 @@ export class HubClient {
    * Asks for something.
    *
    * @param tries how often before it has failed.
+   * @param expected answers beside success that whoever asks knows what to do with.
    * @throws InputError when the answer is a refusal, or none comes.
    */
-  async request(url: string, subject: Subject, init: RequestInit = {}, tries = attempts): Promise<Answer> {
+  async request(
+    url: string,
+    subject: Subject,
+    init: RequestInit = {},
+    tries = attempts,
+    expected: readonly number[] = [],
+  ): Promise<Answer> {
     for (let failed = 1; ; failed++) {
       const last = failed >= tries;
       const answer = await this.#once(url, init).catch((error: unknown) => {
@@ -52,8 +59,7 @@ export class HubClient {
         continue;
       }
       const { response } = answer;
-      // 416: the caller asked for what is beyond the end, and knows what to do.
-      if (response.ok || response.status === 416) return answer;
+      if (response.ok || expected.includes(response.status)) return answer;
       await response.body?.cancel();
       const refused = refusal(response, subject, this.settings);
       if (last || !isPassing(response.status)) throw refused;
@@ -65,8 +71,15 @@ export class HubClient {
   fetchFor(subject: Subject, tries = attempts): typeof fetch {
     return async (input, init) => {
       if (input instanceof Request) throw new TypeError("HubClient: expected an address");
-      return (await this.request(String(input), subject, init, tries)).response;
+      const url = String(input);
+      // Xet's storage is asked which chunks it has: 404 says that one is new.
+      const expected = this.#isHub(url) ? [] : [404];
+      return (await this.request(url, subject, init, tries, expected)).response;
     };
+  }
+
+  #isHub(url: string | URL): boolean {
+    return new URL(url).origin === new URL(this.settings.endpoint).origin;
   }
 
   /** One request, and those that it is sent on to. */
@@ -87,13 +100,12 @@ export class HubClient {
   }
 
   async #fetch(url: URL, init: RequestInit): Promise<Response> {
-    const { endpoint, token, stallTimeout } = this.settings;
+    const { token, stallTimeout } = this.settings;
     const headers = new Headers(init.headers);
-    const isHub = url.origin === new URL(endpoint).origin;
     headers.set("user-agent", "tptt");
     // Sizes and ranges are those of the files, so nothing may be packed on the way.
     headers.set("accept-encoding", "identity");
-    if (isHub && token !== undefined) headers.set("authorization", `Bearer ${token}`);
+    if (this.#isHub(url) && token !== undefined) headers.set("authorization", `Bearer ${token}`);
     const silence = new AbortController();
     const timer = setTimeout(
       () => silence.abort(new Error(`silent for ${stallTimeout / 1000} s`)),

@@ -79,7 +79,9 @@ async function receive(
   const from = part.length;
   const range =
     from === 0 ? {} : { range: `bytes=${from}-`, ...(validator ? { "if-range": validator } : {}) };
-  const answer = await client.request(url, subject, { headers: range, signal: stop.signal });
+  // 416: what an earlier try left reaches beyond the end.
+  const init = { headers: range, signal: stop.signal };
+  const answer = await client.request(url, subject, init, attempts, [416]);
   const { response } = answer;
   const problem = problemIn(answer, etag, size);
   if (problem) {

@@ -34,14 +34,22 @@ export const pageOf = ({ type, name }: Subject, endpoint: string): string =>
 
 /** What an answer that is none means, and what can be done. */
 export function refusal(
-  { status, headers }: Pick<Response, "status" | "headers">,
+  { status, headers, url }: Pick<Response, "status" | "headers" | "url">,
   subject: Subject,
   settings: HubSettings,
 ): InputError {
   const { endpoint, token, tokenPlace } = settings;
   const where = placeOf(subject);
   const what = subject.type === "dataset" ? "data set" : "model";
+  const { origin } = new URL(url);
   const code = headers.get("x-error-code");
+  // A storage knows nothing of repositories and tokens, and has no such codes; a mirror may send us on to the hub itself.
+  if (origin !== new URL(endpoint).origin && code === null && status < 500 && status !== 429) {
+    return new InputError(
+      where,
+      `${origin}, where ${endpoint} has its large files, refuses (${status}); try again: what is there already is not sent again`,
+    );
+  }
   const page = pageOf(subject, endpoint);
   const newToken = `${endpoint}/settings/tokens`;
   const wanted = subject.writes ? "a token that may write" : "a token";

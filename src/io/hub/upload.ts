@@ -95,13 +95,19 @@ async function prepareRepo(subject: Subject, options: UploadOptions, client: Hub
   const { createRepo, modelInfo } = await import("@huggingface/hub");
   const { name } = subject;
   const asked = { hubUrl: client.settings.endpoint, fetch: client.fetchFor(subject) };
-  const found = await modelInfo({ name, ...asked }).catch((error: unknown) => {
-    if (error instanceof HubMissing) return undefined;
-    throw error;
-  });
+  const find = () =>
+    modelInfo({ name, ...asked }).catch((error: unknown) => {
+      if (error instanceof HubMissing) return undefined;
+      throw error;
+    });
+  const found = await find();
   if (!found) {
     const visibility = options.private ? { visibility: "private" as const } : {};
-    await createRepo({ repo: { type: "model", name }, ...visibility, ...placeholder, ...asked });
+    const repo = { type: "model" as const, name };
+    await createRepo({ repo, ...visibility, ...placeholder, ...asked }).catch(async (error: unknown) => {
+      // Where the answer was lost, the second try finds what the first one made.
+      if (!(await find())) throw error;
+    });
   } else if (options.private && !found.private) {
     throw new InputError(
       placeOf(subject),

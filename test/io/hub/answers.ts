@@ -74,3 +74,13 @@ export async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   for await (const chunk of request) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
+
+/** Takes so many bytes of a request's body, then cuts the connection. */
+export async function cutAfter(request: IncomingMessage, count: number): Promise<void> {
+  let taken = 0;
+  for await (const chunk of request) {
+    taken += chunk.length;
+    if (taken >= count) break;
+  }
+  request.socket.destroy();
+}

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { bodyOf, type Damage, json, refuse, send } from "./answers.js";
+import { bodyOf, cutAfter, type Damage, json, refuse, send } from "./answers.js";
 import {
   commitAt,
   HubStore,
@@ -9,8 +9,8 @@ import {
   type StoredCommit,
   type StoredRepo,
   type StoreType,
-  sha256,
 } from "./hub-store.js";
+import { LargeStorage, type Transfer } from "./large-storage.js";
 
 /** Who a token belongs to. */
 export interface Account {
@@ -32,6 +32,10 @@ export interface Fault extends Damage {
   /** Answers with this status instead. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Cuts the connection after so many bytes of the request's body. */
+  readonly cutBody?: number;
+  /** Does what is asked, and cuts the connection in place of an answer. */
+  readonly losesAnswer?: boolean;
 }
 
 /** What was asked. */
@@ -50,11 +54,13 @@ export interface LocalHubOptions {
   readonly accounts?: Readonly<Record<string, Account>>;
   /** Entries of a page of a listing. */
   readonly pageSize?: number;
+  /** How large files are uploaded. Default: basic. */
+  readonly transfer?: Transfer;
 }
 
 /** The parts of an address of a repository's API. */
 const apiPath =
-  /^\/api\/(model|dataset)s\/([^/]+\/[^/]+)(?:\/(revision|tree|preupload|commit)\/([^/]+)(?:\/(.+))?)?$/;
+  /^\/api\/(model|dataset)s\/([^/]+\/[^/]+)(?:\/(revision|tree|preupload|commit|xet-write-token)\/([^/]+)(?:\/(.+))?)?$/;
 const resolvePath = /^\/(datasets\/)?([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/;
 const cachedPath = /^\/api\/resolve-cache\/(model|dataset)s\/([^/]+\/[^/]+)\/([^/]+)\/(.+)$/;
 const batchPath = /^\/(datasets\/)?([^/]+\/[^/]+)\.git\/info\/lfs\/objects\/batch$/;
@@ -70,12 +76,14 @@ export class LocalHub {
   readonly #faults: { fault: Fault; left: number }[] = [];
   readonly #hub: Server;
   readonly #storage: Server;
+  readonly #large: LargeStorage;
 
   private constructor(store: HubStore, options: LocalHubOptions) {
     this.store = store;
     this.#options = options;
+    this.#large = new LargeStorage(store.large);
     this.#hub = this.#server("hub", (request, response) => this.#answer(request, response));
-    this.#storage = this.#server("storage", (request, response) => this.#store(request, response));
+    this.#storage = this.#server("storage", (request, response) => this.#answerStorage(request, response));
   }
 
   static async start(options: LocalHubOptions = {}): Promise<LocalHub> {
@@ -145,6 +153,8 @@ export class LocalHub {
     const path = url.pathname;
     const fault = this.#faultOf(request);
     if (fault?.status !== undefined) return refuse(response, fault.status, undefined, fault.headers);
+    if (fault?.cutBody !== undefined) return cutAfter(request, fault.cutBody);
+    if (fault?.losesAnswer) response.end = () => response.destroy();
     const authorization = request.headers.authorization;
     const account = this.#options.accounts?.[authorization?.replace(/^Bearer /, "") ?? ""];
     if (authorization !== undefined && !account)
@@ -155,6 +165,7 @@ export class LocalHub {
       if (!account) return refuse(response, 401);
       return json(response, { type: "user", name: account.name, orgs: [], auth: { type: "access_token" } });
     }
+    if (path.startsWith("/api/complete-multipart/")) return this.#large.complete(request, response);
     if (path === "/api/repos/create") return this.#create(request, response, account);
     const [, apiType, apiName, what = "info", revision = "main", inside] = apiPath.exec(path) ?? [];
     const cached = cachedPath.exec(path);
@@ -169,8 +180,9 @@ export class LocalHub {
     const isHidden = repo?.private && !mayWrite(account, name);
     if (!repo || isHidden) return refuse(response, account ? 404 : 401, "RepoNotFound");
     if (batch[2]) return this.#batch(request, response, account, name);
-    if (what === "preupload" || what === "commit") {
+    if (what === "preupload" || what === "commit" || what === "xet-write-token") {
       if (!mayWrite(account, name)) return refuse(response, account ? 403 : 401);
+      if (what === "xet-write-token") return this.#large.sendXetToken(response, addressOf(this.#storage));
       return what === "commit"
         ? this.#commit(request, response, repo, decodeURIComponent(revision))
         : preupload(request, response);
@@ -283,15 +295,11 @@ export class LocalHub {
     const { objects } = JSON.parse(String(await bodyOf(request))) as {
       objects: { oid: string; size: number }[];
     };
+    const { transfer = "basic" } = this.#options;
+    const at = { hub: this.url, storage: addressOf(this.#storage), repo: name };
     json(response, {
-      transfer: "basic",
-      objects: objects.map(({ oid, size }) => ({
-        oid,
-        size,
-        ...(this.store.large.has(oid)
-          ? {}
-          : { actions: { upload: { href: `${addressOf(this.#storage)}/large/${oid}` } } }),
-      })),
+      transfer,
+      objects: objects.map((object) => ({ ...object, ...this.#large.uploadAction(object, transfer, at) })),
     });
   }
 
@@ -324,22 +332,11 @@ export class LocalHub {
   }
 
   /** The second server. */
-  async #store(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answerStorage(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const fault = this.#faultOf(request);
     if (fault?.status !== undefined) return refuse(response, fault.status, undefined, fault.headers);
-    // Whoever sends it a token has given that away.
-    if (request.headers.authorization !== undefined) return refuse(response, 400);
-    const oid = /^\/large\/([0-9a-f]{64})/.exec(request.url ?? "")?.[1] ?? "";
-    if (request.method === "PUT") {
-      const bytes = await bodyOf(request);
-      if (sha256(bytes) !== oid) return refuse(response, 400);
-      this.store.large.set(oid, bytes);
-      response.end();
-      return;
-    }
-    const bytes = this.store.large.get(oid);
-    if (!bytes) return refuse(response, 404);
-    await send(request, response, bytes, `"storage-${oid.slice(0, 16)}"`, fault);
+    if (fault?.cutBody !== undefined) return cutAfter(request, fault.cutBody);
+    await this.#large.answer(request, response, fault);
   }
 }
 
