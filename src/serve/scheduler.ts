@@ -1,3 +1,4 @@
+import { nextTurn } from "../next-turn.js";
 import type { Decoder } from "../tptt/graphs/decoder.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import { Generation, type GenerationRequest } from "./generation.js";
@@ -107,7 +108,7 @@ export class Scheduler {
 
   async #work(): Promise<void> {
     // What was submitted together begins together.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
     for (this.#prune(); this.running + this.#queue.length > 0; this.#prune()) {
       await this.#read();
       for (const batch of this.#batches.values()) {
@@ -141,6 +142,8 @@ export class Scheduler {
       const piece = decoder.settings.wholeCalls ? rest : rest.slice(0, pieceLength);
       if (piece.length > left && left < pieceLength) return;
       await this.#readPiece(this.#reading, piece).catch((error: unknown) => generation.fail(error));
+      // Who left while the piece was read frees the place now.
+      await nextTurn();
       if (generation.done) this.#reading = undefined;
       left -= piece.length;
     }

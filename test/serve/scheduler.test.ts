@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Generation, GenerationRequest } from "../../src/serve/generation.js";
 import { RefusedError, Scheduler } from "../../src/serve/scheduler.js";
+import { Decoder } from "../../src/tptt/graphs/decoder.js";
 import type { TpttModel } from "../../src/tptt/tptt-model.js";
 import { openTalker } from "./serving.js";
 
@@ -111,6 +112,22 @@ test("a text that nobody reads any more frees its place, in the queue too", asyn
   expect(first!.done).toBe(true);
   expect(first!.newTokens).toBeLessThan(100);
   expect(second!.newTokens).toBe(0);
+});
+
+test("a long prompt that nobody waits for any more frees its place after the piece that is being read", async () => {
+  const model = await openTalker();
+  const expected = await model.generate({ prompt: "a", maxNewTokens: 24 });
+  const scheduler = new Scheduler({ maxBatchSize: 1, maxQueueLength: 2 });
+  const read = vi.spyOn(Decoder.prototype, "read");
+  onTestFinished(() => read.mockRestore());
+  const [long, short] = scheduler.submit([request(model, "b".repeat(900)), request(model, "a")]);
+  while (read.mock.results.length === 0) await new Promise(setImmediate);
+  await read.mock.results[0]!.value;
+  // As an event that came while the piece was read.
+  setImmediate(() => void long!.pieces.cancel());
+  expect(await textOf(short!)).toBe(expected);
+  expect(read.mock.calls.map(([[row]]) => row!.length).slice(0, 2)).toEqual([257, 2]);
+  expect(long!.newTokens).toBe(0);
 });
 
 test("an error in a text is its own", async () => {

@@ -1,5 +1,6 @@
 import { keepsResults, type Params, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
+import { nextTurn } from "../../next-turn.js";
 import { LCache, type LinearState } from "../memory/lcache.js";
 import { copyState, type Remembered, restoreState } from "./decoder-state.js";
 import { compileDecoding, type DecodingShape, isMasked, pastTypes } from "./decoding-graph.js";
@@ -199,7 +200,7 @@ export class Decoder {
     const before = rows.map((row) => row.slice(0, -1));
     const count = Math.max(...before.map((row) => row.length));
     for (let start = 0; start < count; ) {
-      signal?.throwIfAborted();
+      await throwIfStopped(signal);
       const size = blockSize(count - start);
       await this.#readBlock(
         before.map((row) => row.slice(start, start + size)),
@@ -208,7 +209,7 @@ export class Decoder {
       start += size;
       onProgress?.(Math.min(start, count));
     }
-    signal?.throwIfAborted();
+    await throwIfStopped(signal);
     return this.#readBlock(
       rows.map((row) => row.slice(-1)),
       1,
@@ -255,6 +256,12 @@ export class Decoder {
     const head = wholeCalls || length === 1;
     return { batch: this.#seen.length, length, mode, slots: this.#rings.slots, head };
   }
+}
+
+async function throwIfStopped(signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return;
+  await nextTurn();
+  signal.throwIfAborted();
 }
 
 /** 1 at the tokens of each row, bool [B, length]. */
