@@ -1,9 +1,13 @@
-import { expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { toDataset } from "../../src/data/dataset.js";
+import type { Tensor } from "../../src/engine/index.js";
 import { evaluateMemory } from "../../src/evaluate/memory.js";
 import type { Metric } from "../../src/evaluate/result.js";
-import type { TpttModel } from "../../src/tptt/tptt-model.js";
+import { TpttModel } from "../../src/tptt/tptt-model.js";
+import { learnedMu } from "../tptt/memory/reference.js";
+import { expectClose } from "../tptt/memory/run.js";
 import { openTitan, randomIds, randomizeParams, rows, vocabSize } from "../tptt/titan.js";
+import { type LoopOptions, operatorMode, runTitan, writeLlama } from "./llama-titan.js";
 
 const examples = [9, 21, 14].map((length, i) => {
   const inputIds = randomIds(length, i);
@@ -99,36 +103,74 @@ test("a titan that was not trained is its base model at mu 0, and the memory has
   expect(at(breakdown!, "memory_share", 0.5, layers)).toBeUndefined();
 });
 
-test("what the paths add up to is the layer's output: with bias, and with shares that follow mu", async () => {
-  // |mu m| / (|mu m| + |(1 - mu) s|): from the norms at one mu those at any other follow.
-  const model = await openTitan("gpt2", { operatorMode: "delta_rule" });
-  const inputIds = rows([randomIds(12)]);
-  const norms = async (mu: number) => {
-    model.magWeight = mu;
-    const { attention, memory } = await model.pathNorms({ inputIds });
-    // The first layer's input does not depend on mu.
-    return { attention: attention.f32.slice(0, 12), memory: memory.f32.slice(0, 12), shape: attention.shape };
-  };
-  const [half, most] = [await norms(0.5), await norms(0.8)];
-  expect(half.shape).toEqual([model.base.attentions().length, 1, 12]);
-  for (let t = 0; t < 12; t++) {
-    expect(most.memory[t]! / half.memory[t]!).toBeCloseTo(0.8 / 0.5, 4);
-    expect(most.attention[t]! / half.attention[t]!).toBeCloseTo(0.2 / 0.5, 4);
-    expect(half.memory[t]).toBeGreaterThan(0);
-  }
+/** The mean of the memory's shares over the tokens of all texts, of each layer, by plain loops. */
+function sharesByLoops(loops: LoopOptions): number[] {
+  const results = examples.map(({ inputIds }) => runTitan(inputIds, loops));
+  return results[0]!.memory.map((_, layer) => {
+    const shares = results.flatMap(({ attention, memory }) =>
+      memory[layer]!.map((linear, t) => linear / (linear + attention[layer]![t]!)),
+    );
+    return shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  });
+}
+
+describe("what each path adds to a layer's output is what plain loops over weights and tokens add", () => {
+  test.each<[string, Omit<LoopOptions, "mu">]>([
+    ["plainly", {}],
+    ["with the scale of the softmax output", { baseScaleAttn: true }],
+    ["with a cross gate", { crossGate: true }],
+  ])("%s", async (_, mixing) => {
+    const folder = await writeLlama();
+    const model = await TpttModel.fromPretrained(folder, { operatorMode, ...mixing });
+    onTestFinished(() => model.dispose());
+    const inputIds = randomIds(12);
+    const magWeights = [0.3, 0.8];
+    for (const mu of magWeights) {
+      model.magWeight = mu;
+      const expected = runTitan(inputIds, { ...mixing, mu: (_, x) => x.map(() => mu) });
+      // The loops are those of this model.
+      const { lastHiddenState } = await model.encode({ inputIds: rows([inputIds]) });
+      expectClose(lastHiddenState, expected.hidden, 1e-4, `mu ${mu}: hidden states`);
+      const { attention, memory } = await model.pathNorms({ inputIds: rows([inputIds]) });
+      expect(memory.shape).toEqual([2, 1, 12]);
+      expectClose(attention, expected.attention, 1e-4, `mu ${mu}: attention`);
+      expectClose(memory, expected.memory, 1e-4, `mu ${mu}: memory`);
+    }
+    const { breakdown } = await evaluateMemory(model, toDataset(examples), { ...options, magWeights });
+    for (const mu of magWeights) {
+      const shares = sharesByLoops({ ...mixing, mu: (_, x) => x.map(() => mu) });
+      for (const [layer, share] of shares.entries()) {
+        expect(share).toBeGreaterThan(0.05);
+        expect(share).toBeLessThan(0.95);
+        expect(at(breakdown!, "memory_share", mu, layer).value).toBeCloseTo(share, 4);
+      }
+      const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+      expect(at(breakdown!, "memory_share", mu).value).toBeCloseTo(mean, 4);
+    }
+  });
 });
 
-test("a learned mu is not swept", async () => {
-  const model = await openTitan("llama-gqa", { operatorMode: "delta_rule", magMode: "dynamic" });
+/** The rows of a convolution's kernel: its shape is [1, channels, taps]. */
+const kernelOf = ({ shape, f32 }: Tensor): number[][] =>
+  Array.from({ length: shape[1]! }, (_, i) => [...f32.subarray(i * shape[2]!, (i + 1) * shape[2]!)]);
+
+test("a learned mu is not swept, and the shares follow it from token to token", async () => {
+  const model = await TpttModel.fromPretrained(await writeLlama(), { operatorMode, magMode: "dynamic" });
+  onTestFinished(() => model.dispose());
+  randomizeParams(model);
   const { breakdown, notes } = await evaluateMemory(model, toDataset(examples), {
     ...options,
     magWeights: [0, 1],
   });
   expect(new Set(breakdown!.map(({ where }) => where!.mag_weight))).toEqual(new Set(["learned"]));
   expect(notes).toEqual({ own_mag_weight: "learned" });
-  const share = at(breakdown!, "memory_share", "learned").value;
-  expect(share).toBeGreaterThan(0);
-  expect(share).toBeLessThan(1);
+  const gate = (layer: number, part: string) =>
+    model.params[`model.layers.${layer}.self_attn.memory_gate.dynamic_gate.conv1d.${part}`]!;
+  const shares = sharesByLoops({
+    mu: (layer, x) => learnedMu(x, kernelOf(gate(layer, "weight")), gate(layer, "bias").item()),
+  });
+  for (const [layer, share] of shares.entries())
+    expect(at(breakdown!, "memory_share", "learned", layer).value).toBeCloseTo(share, 4);
 });
 
 test("recall is measured at each mu", async () => {

@@ -145,13 +145,14 @@ export class LiZAttention extends Attention {
     return { ...this.linearAttn.stateShapes(batch), ...(gateInputs ? { gateInputs } : {}) };
   }
 
-  /** Without the output projection's bias, which belongs to neither path. */
+  /** Without the output projection's bias, which belongs to neither path; the memory's scale is that of all of the output. */
   #tellShares(attention: Value, memory: Value, mu: Value): void {
     if (!this.watch) return;
     const bias = this.projectOut(zeros(attention.dtype, [1, 1, attention.shape[2]!]));
-    const [softmax, linear] = [attention, memory].map((heads) => sub(this.projectOut(heads), bias));
-    const scaled = this.#baseScaleAttn ? mul(rms(softmax!), linear!) : linear!;
-    this.watch(mul(sub(1, mu), softmax!), mul(mu, scaled));
+    const softmax = this.projectOut(attention);
+    const linear = sub(this.projectOut(memory), bias);
+    const scaled = this.#baseScaleAttn ? mul(rms(softmax), linear) : linear;
+    this.watch(mul(sub(1, mu), sub(softmax, bias)), mul(mu, scaled));
   }
 
   /** mu, [B, S, 1] or broadcast to it. Goes on with the state in the linear cache, and writes it. */

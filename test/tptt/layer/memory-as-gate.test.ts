@@ -9,7 +9,7 @@ import type { FromPretrainedOptions } from "../../../src/tptt/files/open-titan.j
 import { MemoryAsGate } from "../../../src/tptt/layer/memory-as-gate.js";
 import { TpttModel } from "../../../src/tptt/tptt-model.js";
 import { temporaryFolder } from "../../models/fixture.js";
-import { dot, type Matrix } from "../memory/reference.js";
+import { dot, learnedMu, type Matrix } from "../memory/reference.js";
 import { centralDifferences, draw, evaluate, expectClose, tensorOf } from "../memory/run.js";
 import { openTitan, randomIds, randomizeParams, rows, vocabSize } from "../titan.js";
 
@@ -19,16 +19,6 @@ const random = Random.for(7, "gate");
 const x = draw(random, [length, hiddenDim]) as Matrix;
 const kernel = draw(random, [hiddenDim, 16], () => 0.4 * random.normal()) as Matrix;
 const bias = 0.3;
-
-/** mu of each token, in loops. */
-const reference = (x: Matrix, kernel: Matrix, bias: number): number[] =>
-  x.map((_, t) => {
-    const logit = kernel.reduce(
-      (sum, taps, i) => taps.reduce((sum, tap, j) => sum + tap * (x[t - 15 + j]?.[i] ?? 0), sum),
-      bias,
-    );
-    return 0.1 + 0.8 / (1 + Math.exp(-logit));
-  });
 
 function learnedGate() {
   const gate = new MemoryAsGate({ hiddenDim, mode: "dynamic" });
@@ -55,8 +45,8 @@ describe("a learned mu", () => {
       params,
     );
     expect(found.mu.shape).toEqual([1, length, 1]);
-    expectClose(found.mu, reference(x, kernel, bias), 1e-6);
-    const loss = (x: Matrix, kernel: Matrix, bias: number) => dot(reference(x, kernel, bias), g);
+    expectClose(found.mu, learnedMu(x, kernel, bias), 1e-6);
+    const loss = (x: Matrix, kernel: Matrix, bias: number) => dot(learnedMu(x, kernel, bias), g);
     expectClose(
       found.gx,
       centralDifferences(x, (x) => loss(x, kernel, bias)),
@@ -98,7 +88,7 @@ describe("a learned mu", () => {
       params,
     );
     expect([...first.f32, ...second.f32.subarray(2, 6), ...third.f32]).toBeCloseToTensor(
-      reference(x, kernel, bias),
+      learnedMu(x, kernel, bias),
     );
   });
 });

@@ -12,9 +12,9 @@ const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const gelu = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 export const dot = (a: Vector, b: Vector) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
-const norm = (x: Vector) => Math.sqrt(dot(x, x));
-const rms = (x: Vector, eps: number) => Math.sqrt(dot(x, x) / x.length + eps);
-const scale = (x: Vector, factor: number) => x.map((e) => e * factor);
+export const norm = (x: Vector) => Math.sqrt(dot(x, x));
+export const rms = (x: Vector, eps: number) => Math.sqrt(dot(x, x) / x.length + eps);
+export const scale = (x: Vector, factor: number) => x.map((e) => e * factor);
 const plus = (a: Vector, b: Vector) => a.map((x, i) => x + b[i]!);
 
 /** Mean of tokens t, t - 1 and t - 2, the first standing in for those before it. */
@@ -193,7 +193,8 @@ export function softmaxAttention(
 
 /** How a titanized layer mixes its two paths. */
 export interface Mixing {
-  readonly mu: number;
+  /** Of all tokens, or of each. */
+  readonly mu: number | Vector;
   readonly crossGate?: boolean | undefined;
   readonly baseScaleAttn?: boolean | undefined;
 }
@@ -201,8 +202,19 @@ export interface Mixing {
 /** Memory as Gate over the two projected outputs, [S][hidden]. */
 export function mix(softmax: Matrix, linear: Matrix, { mu, crossGate, baseScaleAttn }: Mixing): Matrix {
   return softmax.map((base, t) => {
-    const fromAttention = scale(base, 1 - mu);
-    const fromMemory = scale(linear[t]!, mu * (baseScaleAttn ? rms(base, 1e-5) : 1));
+    const share = typeof mu === "number" ? mu : mu[t]!;
+    const fromAttention = scale(base, 1 - share);
+    const fromMemory = scale(linear[t]!, share * (baseScaleAttn ? rms(base, 1e-5) : 1));
     return fromAttention.map((a, i) => a + fromMemory[i]! + (crossGate ? a * fromMemory[i]! : 0));
   });
 }
+
+/** A learned mu of each token: x [S][C], a causal convolution over 16 tokens with kernel [C][16]. */
+export const learnedMu = (x: Matrix, kernel: Matrix, bias: number): Vector =>
+  x.map((_, t) => {
+    const logit = kernel.reduce(
+      (sum, taps, i) => taps.reduce((sum, tap, j) => sum + tap * (x[t - 15 + j]?.[i] ?? 0), sum),
+      bias,
+    );
+    return 0.1 + 0.8 * sigmoid(logit);
+  });
