@@ -20,7 +20,7 @@ export function placeOfRows<T extends Place>(place: T, rows: RowRange | undefine
   const [count = 0, ...row] = place.shape;
   if (!(start >= 0 && start <= end && end <= count))
     throw new RangeError(`rows ${start}..${end} of a tensor [${place.shape}]`);
-  const rowBytes = place.byteLength / count;
+  const rowBytes = count > 0 ? place.byteLength / count : 0;
   return {
     ...place,
     shape: [end - start, ...row],

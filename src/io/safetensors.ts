@@ -104,13 +104,13 @@ async function readHeader(source: ByteSource): Promise<Pick<SafetensorsFile, "te
 
   const dataStart = 8 + bytes.length;
   const { __metadata__ = {}, ...entries } = header;
-  const metadata = parseWith(metadataSchema, __metadata__, `${source.name}: __metadata__`);
+  const metadata = parseMetadata(`${source.name}: __metadata__`, __metadata__);
   const tensors = new Map<string, SafetensorsInfo>();
   for (const [name, entry] of Object.entries(entries)) {
     tensors.set(name, parseInfo(source, name, entry, dataStart));
   }
   checkPlaces(source, tensors, dataStart);
-  return { tensors, metadata: new Map(Object.entries(metadata)) };
+  return { tensors, metadata };
 }
 
 function parseHeader(where: string, bytes: Uint8Array): JsonObject {
@@ -125,8 +125,14 @@ function parseHeader(where: string, bytes: Uint8Array): JsonObject {
   return header;
 }
 
+/** Field by field: a schema of records passes over `__proto__`. */
+function parseMetadata(where: string, value: unknown): Map<string, string> {
+  const fields = Object.entries(parseWith(anyObject, value, where));
+  return new Map(fields.map(([name, text]) => [name, parseWith(z.string(), text, `${where}: ${name}`)]));
+}
+
+const anyObject = z.custom<JsonObject>(isObject, "expected an object of texts");
 const size = z.int().nonnegative();
-const metadataSchema = z.record(z.string(), z.string());
 const infoSchema = z.object({
   dtype: z.enum(Object.keys(dtypes) as SafetensorsDType[]),
   shape: z.array(size),
@@ -204,7 +210,7 @@ function arrange<T extends Pick<Tensor, "dtype" | "shape">>(
   if (fields.length > 0) header.__metadata__ = Object.fromEntries(fields);
   let offset = 0;
   for (const [name, { dtype, shape }] of ordered) {
-    if (name in header) throw new RangeError(`encodeSafetensors: a tensor cannot be named ${name}`);
+    if (name === "__metadata__") throw new RangeError(`encodeSafetensors: a tensor cannot be named ${name}`);
     const end = offset + sizeOf(shape) * bytesPerElement(dtype);
     header[name] = { dtype: dtypeNames.get(dtype), shape, data_offsets: [offset, end] };
     offset = end;

@@ -18,6 +18,11 @@ test("rows of a tensor are a tensor further on in the file", () => {
     expect(() => placeOfRows(place, { start, end })).toThrow(`rows ${start}..${end} of a tensor [4,3,2]`);
 });
 
+test("a tensor without rows has a range of none", () => {
+  const place = { shape: [0, 3], offset: 100, byteLength: 0 };
+  expect(placeOfRows(place, { start: 0, end: 0 })).toEqual(place);
+});
+
 test("a tensor is cut into ranges of at most so many elements, which hold each row once", () => {
   expect([...rowRanges([7, 10], 35)]).toEqual([
     { start: 0, end: 3 },

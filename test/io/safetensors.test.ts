@@ -93,9 +93,16 @@ describe("writing", () => {
   });
 
   test("metadata is that of the caller", async () => {
-    const file = await open(bytesOf(new Map(), { step: "3" }));
-    expect(file.metadata).toEqual(new Map([["step", "3"]]));
+    const metadata = { step: "3", ["__proto__"]: "x" };
+    const file = await open(bytesOf(new Map(), metadata));
+    expect(file.metadata).toEqual(new Map(Object.entries(metadata)));
     expect(file.tensors.size).toBe(0);
+  });
+
+  test.each([{}, { step: "3" }])("no tensor takes the name of the metadata (%o)", (metadata) => {
+    expect(() => bytesOf(new Map([["__metadata__", Tensor.f32([1], [1])]]), metadata)).toThrow(
+      "a tensor cannot be named __metadata__",
+    );
   });
 
   test("a tensor that was disposed of leaves no file behind", async () => {
@@ -221,6 +228,11 @@ describe("a corrupt file is refused with its name and the place", () => {
       "metadata that is no text",
       fileOf({ __metadata__: { n: 1 } }, 0),
       "m.safetensors: __metadata__: n: is 1",
+    ],
+    [
+      "metadata that is no object",
+      fileOf({ __metadata__: ["n"] }, 0),
+      'm.safetensors: __metadata__: is ["n"]; expected an object of texts',
     ],
   ];
 
