@@ -169,6 +169,7 @@ export {
 export { loadTpttSafetensors, saveTpttSafetensors } from "./tptt/files/adapter-file.js";
 export { generateModelCard, renderTemplate, writeModelCard } from "./tptt/files/model-card.js";
 export type { FromPretrainedOptions, TpttModelParts } from "./tptt/files/open-titan.js";
+export type { LoadedDecoder } from "./tptt/files/saved-decoder.js";
 export type {
   EncodeInputs,
   Encoding,

@@ -4,19 +4,17 @@ import type { JsonObject } from "../io/json-file.js";
 import type { License } from "../io/license.js";
 import type { Tokenizer } from "../io/tokenizer.js";
 import type { Backbone } from "../models/backbone.js";
-import { asLanguageModel, LanguageModel } from "../models/language-model.js";
+import { LanguageModel } from "../models/language-model.js";
 import { initialTensors } from "../nn/init.js";
-import { LoraLinear } from "../nn/lora.js";
-import { nameParameters } from "../nn/module.js";
 import { Random } from "../random.js";
 import { type RetieOptions, retieHead } from "./compat/retie.js";
 import type { TpttConfig, TpttConfigOptions } from "./config/config.js";
 import { loadTpttSafetensors } from "./files/adapter-file.js";
-import { readDecoderFile, writeDecoderFile } from "./files/decoder-file.js";
-import { type Fingerprint, fingerprintOf, requireSameModel } from "./files/fingerprint.js";
 import { writeMerged } from "./files/merge.js";
 import { type FromPretrainedOptions, openTitan, type TpttModelParts } from "./files/open-titan.js";
 import { writePeftAdapter } from "./files/peft-adapter.js";
+import { type LoadedDecoder, loadDecoder, saveDecoder } from "./files/saved-decoder.js";
+import type { TitanSnapshot } from "./files/snapshot.js";
 import { writeTitan } from "./files/titan-folder.js";
 import type {
   EncodeInputs,
@@ -28,11 +26,10 @@ import type {
   TokenScoresInputs,
 } from "./graphs/batch.js";
 import type { Decoder } from "./graphs/decoder.js";
-import { GraphCache } from "./graphs/graph-cache.js";
+import { SharedBase } from "./graphs/shared-base.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./graphs/titan-parts.js";
 import { type RunState, TitanRunner, type TrainingPassOptions } from "./graphs/titan-runner.js";
-import { getTpttModel, setTrainableParameters } from "./layer/inject.js";
-import { injectLora } from "./layer/inject-lora.js";
+import { titanize } from "./layer/titanize.js";
 import { MagWeights } from "./mag-weights.js";
 import { type GenerateOptions, streamText } from "./text-generation.js";
 
@@ -62,18 +59,16 @@ export class TpttModel {
    * that grows has no length, so it cannot be decoded.
    */
   magRamp = false;
-  readonly #basePath: string;
   readonly #parts: TitanParts;
   readonly #runner: TitanRunner;
   readonly #magWeights: MagWeights;
-  /** The models over one base, which share their weights; the first one owns them. */
-  readonly #family: TpttModel[];
-  readonly #graphs: GraphCache;
+  readonly #sharedBase: SharedBase;
+  readonly #ownsBase: boolean;
 
   /** Titanizes a base model; `params` must be set before it runs ({@link TpttModel.initializeParams}). */
   constructor(parts: TpttModelParts);
-  /** @internal @param family the models that share the base, the first of which owns it. */
-  constructor(parts: TpttModelParts, family: TpttModel[]);
+  /** @internal @param sharedBase the base model of another titan, which owns it. */
+  constructor(parts: TpttModelParts, sharedBase: SharedBase);
   constructor(
     {
       config,
@@ -87,33 +82,22 @@ export class TpttModel {
       trainableParameters = [],
       device = "cpu",
     }: TpttModelParts,
-    family?: TpttModel[],
+    sharedBase?: SharedBase,
   ) {
     this.baseConfig = baseConfig;
     this.baseLicense = baseLicense;
     this.tokenizer = tokenizer;
     this.eosTokenIds = eosTokenIds;
-    this.#basePath = basePath;
     this.disableLinearAttn = config.disableLinearAttn;
-    setTrainableParameters(base, trainableParameters);
-    const { linearCache, wrapped } = getTpttModel(base, config);
-    const lora = config.loraConfig && injectLora(base, config.loraConfig);
-    nameParameters(base);
-    const modelTask =
-      config.modelTask ?? (base instanceof LanguageModel ? "causal_lm" : "feature_extraction");
-    if (modelTask === "causal_lm") asLanguageModel(base);
-    // Python's defaults differ: what is saved names the task and the layers.
-    this.config = config.with({
-      modelTask,
-      ...(lora ? { loraConfig: { targetModules: lora.targetModules } } : {}),
-    });
-    this.#parts = { base, wrapped, lora: lora?.layers ?? [], linearCache, frozen, device };
+    const titan = titanize(base, config, trainableParameters);
+    const { wrapped, lora, linearCache, trainable } = titan;
+    this.config = titan.config;
+    this.trainable = trainable;
+    this.#parts = { base, wrapped, lora, linearCache, frozen, device };
     this.#magWeights = new MagWeights(wrapped.length, config.magWeight, config.magMode === "dynamic");
-    this.trainable = [...new Set([...base.namedParameters()].map(([, p]) => p))].filter((p) => p.trainable);
-    this.#family = family ?? [this];
-    const alike = family?.find((other) => this.#isAlike(other));
-    this.#graphs = alike ? alike.#graphs : new GraphCache();
-    this.#runner = new TitanRunner(this.#parts, this.config, this.#graphs);
+    this.#ownsBase = sharedBase === undefined;
+    this.#sharedBase = sharedBase ?? new SharedBase(basePath, frozen);
+    this.#runner = new TitanRunner(this.#parts, this.config, this.#sharedBase.graphsOf(this.#build));
   }
 
   /**
@@ -151,23 +135,17 @@ export class TpttModel {
     path: string,
     options: TpttConfigOptions & Pick<FromPretrainedOptions, "hubObserver"> = {},
   ): Promise<TpttModel> {
-    const { device } = this;
-    const loaded = { basePath: this.#basePath, frozen: this.#parts.frozen };
-    const { parts, trained } = await openTitan(path, options, loaded);
-    const model = new TpttModel({ ...parts, device }, this.#family);
+    const { parts, trained } = await openTitan(path, options, this.#sharedBase);
+    const model = new TpttModel({ ...parts, device: this.device }, this.#sharedBase);
     await model.loadParams(trained!);
-    this.#family.push(model);
     return model;
   }
 
-  /** Whether another model over the same base differs in nothing but what its graphs are given: its weights and mu. */
-  #isAlike(other: TpttModel): boolean {
-    const structure = ({ config, baseConfig, trainable }: TpttModel) => {
-      const given = { mag_weight: 0, disable_linear_attn: false, base_model_name: "", name_or_path: "" };
-      const names = trainable.map(({ name }) => name);
-      return JSON.stringify([Object.entries({ ...config.toJson(baseConfig), ...given }).sort(), names]);
-    };
-    return structure(this) === structure(other);
+  /** What its graphs depend on, beside the base model: not what they are given, weights and mu. */
+  get #build(): string {
+    const given = { mag_weight: 0, disable_linear_attn: false, base_model_name: "", name_or_path: "" };
+    const fields = Object.entries({ ...this.config.toJson(this.baseConfig), ...given }).sort();
+    return JSON.stringify([fields, this.trainable.map(({ name }) => name)]);
   }
 
   /** Sets first values of the trained weights: low-rank updates are drawn, the base model's own are the pretrained. */
@@ -330,17 +308,12 @@ export class TpttModel {
    *
    * @param metadata what is to be kept beside it: text by name.
    */
-  async saveDecoder(
+  saveDecoder(
     path: string,
     decoder: Decoder,
     metadata: Readonly<Record<string, string>> = {},
   ): Promise<void> {
-    const fingerprint = await this.#fingerprint(decoder);
-    await writeDecoderFile(
-      path,
-      { seen: decoder.seen, state: await decoder.stateDict(), metadata },
-      fingerprint,
-    );
+    return saveDecoder(path, decoder, metadata, this.#snapshot());
   }
 
   /**
@@ -349,21 +322,8 @@ export class TpttModel {
    * @throws InputError when the file is damaged, or was written by another model, with other weights or at another mu:
    * which of them, and what to do.
    */
-  async loadDecoder(
-    path: string,
-  ): Promise<{ readonly decoder: Decoder; readonly metadata: Readonly<Record<string, string>> }> {
-    const expected = await this.#fingerprint(this.decoder());
-    const { seen, state, metadata } = await readDecoderFile(path, (found) =>
-      requireSameModel(found, expected, path),
-    );
-    const decoder = this.decoder(seen.length);
-    decoder.loadStateDict(state, seen, path);
-    return { decoder, metadata };
-  }
-
-  #fingerprint({ settings }: Decoder): Promise<Fingerprint> {
-    const { config, baseConfig } = this;
-    return fingerprintOf({ config, baseConfig, frozen: this.#parts.frozen, settings });
+  loadDecoder(path: string): Promise<LoadedDecoder> {
+    return loadDecoder(path, (batch) => this.decoder(batch), this.#snapshot());
   }
 
   /** Continues a prompt, piece by piece. @throws InputError for an impossible option. */
@@ -380,30 +340,24 @@ export class TpttModel {
 
   /** Writes the titan, as it is now, into a folder; the base model is not copied. */
   async savePretrained(folder: string): Promise<void> {
-    const { baseConfig, baseLicense, tokenizer, magWeight, disableLinearAttn } = this;
-    const config = this.config.with({ magWeight, disableLinearAttn });
-    await writeTitan(folder, { config, baseConfig, baseLicense, tensors: this.#trainedByPath(), tokenizer });
-  }
-
-  /** The trained weights by their paths in the model. */
-  #trainedByPath(): Map<string, Tensor> {
-    const paths = new Map([...this.base.namedParameters()].map(([path, parameter]) => [parameter, path]));
-    return new Map(this.trainable.map((parameter) => [paths.get(parameter)!, this.params[parameter.name]!]));
+    await writeTitan(folder, this.#snapshot());
   }
 
   /** Writes the low-rank updates as a plain PEFT adapter of the base model. */
   async saveAdapter(folder: string): Promise<void> {
-    const { config, baseConfig } = this;
-    const updated = [...this.base.namedModules()].filter(([, module]) => module instanceof LoraLinear);
-    const tensors = this.#trainedByPath();
-    await writePeftAdapter(folder, { config, baseConfig, tensors, updated: updated.map(([path]) => path) });
+    await writePeftAdapter(folder, this.#snapshot());
   }
 
   /** Writes the base model with what was trained in its weights, in Hugging Face form. */
   async saveMerged(folder: string): Promise<void> {
-    const { baseConfig, params, tokenizer } = this;
-    const basePath = this.#basePath;
-    await writeMerged(folder, { parts: this.#parts, params, basePath, baseConfig, tokenizer });
+    await writeMerged(folder, this.#snapshot());
+  }
+
+  #snapshot(): TitanSnapshot {
+    const { baseConfig, baseLicense, tokenizer, trainable, params, magWeight, disableLinearAttn } = this;
+    const config = this.config.with({ magWeight, disableLinearAttn });
+    const [parts, basePath] = [this.#parts, this.#sharedBase.path];
+    return { config, baseConfig, baseLicense, basePath, tokenizer, parts, trainable, params };
   }
 
   /**
@@ -428,8 +382,6 @@ export class TpttModel {
 
   /** Frees sessions and weights, also those of models that were opened over this one; such a model frees nothing. */
   async dispose(): Promise<void> {
-    if (this.#family[0] !== this) return;
-    for (const model of this.#family) await model.#runner.release();
-    await this.#parts.frozen.dispose();
+    if (this.#ownsBase) await this.#sharedBase.dispose();
   }
 }

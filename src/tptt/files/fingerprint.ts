@@ -1,9 +1,9 @@
 import type { FrozenWeights, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { sha256 } from "../../io/digest.js";
-import type { JsonObject } from "../../io/json-file.js";
 import type { TpttConfig } from "../config/config.js";
 import type { DecoderSettings } from "../graphs/decoder.js";
+import type { TitanSnapshot } from "./snapshot.js";
 
 /** What tells apart the models and settings under which the same tokens leave another state: hashes, and mu. */
 export interface Fingerprint {
@@ -12,15 +12,6 @@ export interface Fingerprint {
   readonly config: string;
   readonly trained_weights: string;
   readonly mag_weights: string;
-}
-
-/** What a {@link Fingerprint} is taken of. */
-export interface FingerprintOf {
-  readonly config: TpttConfig;
-  /** The base model's config in Hugging Face's form. */
-  readonly baseConfig: JsonObject;
-  readonly frozen: FrozenWeights;
-  readonly settings: DecoderSettings;
 }
 
 /** What to do where a part of the fingerprint differs. */
@@ -32,14 +23,15 @@ const remedies: Readonly<Record<keyof Fingerprint, string>> = {
   mag_weights: "set mag_weight to what it was then",
 };
 
-/** Takes the fingerprint; all weights are read for it. */
-export async function fingerprintOf(model: FingerprintOf): Promise<Fingerprint> {
-  const { baseConfig, frozen, settings } = model;
-  const { mode, magWeights, params } = settings;
+/** Takes the fingerprint of a titan with the settings of one of its decoders; all weights are read for it. */
+export async function fingerprintOf(
+  { config, baseConfig, parts }: TitanSnapshot,
+  { mode, magWeights, params }: DecoderSettings,
+): Promise<Fingerprint> {
   return {
     base_config: await sha256(JSON.stringify(baseConfig)),
-    base_weights: await digestOfWeights(frozen),
-    config: await sha256(JSON.stringify(computationOf(model.config))),
+    base_weights: await digestOfWeights(parts.frozen),
+    config: await sha256(JSON.stringify(computationOf(config))),
     trained_weights: await digestOfTensors(Object.entries(params)),
     // Without both paths in the graph the shares count for nothing, but which of them is there.
     mag_weights: mode === "mixed" ? JSON.stringify(magWeights) : mode,

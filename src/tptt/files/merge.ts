@@ -7,20 +7,8 @@ import { type JsonObject, readTextFileIfPresent } from "../../io/json-file.js";
 import { pathInside } from "../../io/model-folder.js";
 import { isFolder } from "../../io/path-kind.js";
 import { type LazyTensor, streamSafetensors } from "../../io/safetensors.js";
-import type { Tokenizer } from "../../io/tokenizer.js";
 import type { TitanParts } from "../graphs/titan-parts.js";
-
-/** What a merged model is made from. */
-export interface MergeSource {
-  readonly parts: TitanParts;
-  /** The trained weights by name. */
-  readonly params: Params;
-  /** The base model's folder or GGUF file. */
-  readonly basePath: string;
-  /** The base model's config in Hugging Face's form. */
-  readonly baseConfig: JsonObject;
-  readonly tokenizer: Tokenizer | undefined;
-}
+import type { TitanSnapshot } from "./snapshot.js";
 
 /**
  * Writes a model in Hugging Face form, f32, with what was trained in its weights: W + scaling * B A. Memories have no
@@ -30,7 +18,7 @@ export interface MergeSource {
  */
 export async function writeMerged(
   folder: string,
-  { parts, params, basePath, baseConfig, tokenizer }: MergeSource,
+  { parts, params, basePath, baseConfig, tokenizer }: TitanSnapshot,
 ): Promise<void> {
   if (parts.frozen.quantized) {
     throw new InputError(

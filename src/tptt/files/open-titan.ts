@@ -11,6 +11,7 @@ import type { Tokenizer } from "../../io/tokenizer.js";
 import type { Backbone } from "../../models/backbone.js";
 import { type Quantization, quantizations } from "../../models/quantization.js";
 import { TpttConfig, type TpttConfigOptions } from "../config/config.js";
+import type { SharedBase } from "../graphs/shared-base.js";
 import { adapterFile, type TrainedNames, trainedNames } from "./adapter-file.js";
 import { readPeftConfig } from "./peft-adapter.js";
 import { locateBase, openBaseModel, readTitanConfig } from "./titan-folder.js";
@@ -77,9 +78,6 @@ export async function readSavedConfig(name: string, observer?: HubObserver): Pro
   return (await readTitanConfig(path)) ?? (await readPeftConfig(path));
 }
 
-/** A base model that is in use: titans over it share its weights. */
-export type LoadedBase = Required<Pick<TpttModelParts, "basePath" | "frozen">>;
-
 /**
  * Opens a base model, a saved titan or a PEFT adapter, with the base model that it belongs to.
  *
@@ -90,7 +88,7 @@ export type LoadedBase = Required<Pick<TpttModelParts, "basePath" | "frozen">>;
 export async function openTitan(
   name: string,
   { trainableParameters, quantize = "none", hubObserver, ...options }: FromPretrainedOptions,
-  loaded?: LoadedBase,
+  loaded?: SharedBase,
 ): Promise<OpenedTitan> {
   if (!quantizations.includes(quantize)) {
     throw new InputError("quantize", `is ${quantize}, expected one of ${quantizations.join(", ")}`);
@@ -160,7 +158,7 @@ interface BaseOptions {
   readonly quantize: Quantization;
   readonly hubObserver: HubObserver | undefined;
   /** The base model, when it is in use already. */
-  readonly loaded?: LoadedBase | undefined;
+  readonly loaded?: SharedBase | undefined;
 }
 
 async function openBase(
@@ -198,12 +196,12 @@ async function openBase(
 }
 
 /** @throws InputError when a titan's base model is another than the one that is loaded. */
-async function requireSameBase(name: string, basePath: string, loaded: LoadedBase): Promise<void> {
-  const [own, other] = await Promise.all([basePath, loaded.basePath].map((path) => realpath(path)));
+async function requireSameBase(name: string, basePath: string, loaded: SharedBase): Promise<void> {
+  const [own, other] = await Promise.all([basePath, loaded.path].map((path) => realpath(path)));
   if (own === other) return;
   throw new InputError(
     `${name}: base_model_name`,
-    `is ${basePath}, but the model in use is over ${loaded.basePath}; titans that share a base must be of the same one`,
+    `is ${basePath}, but the model in use is over ${loaded.path}; titans that share a base must be of the same one`,
   );
 }
 

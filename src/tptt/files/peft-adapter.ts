@@ -1,6 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../../io/json-file.js";
@@ -9,10 +8,12 @@ import { pathInside } from "../../io/model-folder.js";
 import { isFolder } from "../../io/path-kind.js";
 import { writeSafetensors } from "../../io/safetensors.js";
 import { parseWith } from "../../io/validate.js";
+import { LoraLinear } from "../../nn/lora.js";
 import { TpttConfig } from "../config/config.js";
 import { loraSchema } from "../config/lora-config.js";
 import { barePath, targetsFor } from "../config/lora-targets.js";
 import { adapterFile, isGate } from "./adapter-file.js";
+import { type TitanSnapshot, trainedByPath } from "./snapshot.js";
 
 /** PEFT's config, inside an adapter's folder. */
 const configFile = "adapter_config.json";
@@ -49,27 +50,14 @@ export async function readPeftConfig(path: string): Promise<TpttConfig | undefin
   );
 }
 
-/** What an adapter is written from. */
-export interface PeftAdapter {
-  readonly config: TpttConfig;
-  /** The base model's config in Hugging Face's form. */
-  readonly baseConfig: JsonObject;
-  /** Low-rank matrices and modules that were trained whole, by their paths in the model. */
-  readonly tensors: ReadonlyMap<string, Tensor>;
-  /** The paths of the layers with an update. */
-  readonly updated: readonly string[];
-}
-
 /**
  * Writes an adapter that `peft.PeftModel.from_pretrained` loads over the plain base model: its config, its weights
  * under PEFT's names, and a README unless there is one.
  *
  * @throws InputError when there is no LoRA.
  */
-export async function writePeftAdapter(
-  folder: string,
-  { config, baseConfig, tensors, updated }: PeftAdapter,
-): Promise<void> {
+export async function writePeftAdapter(folder: string, titan: TitanSnapshot): Promise<void> {
+  const { config, baseConfig, parts } = titan;
   const lora = config.toJson(baseConfig).lora_config as JsonObject | null;
   if (!lora || !config.loraConfig?.targetModules) {
     throw new InputError(
@@ -77,6 +65,7 @@ export async function writePeftAdapter(
       "is not set: without LoRA there is no adapter; merge the model instead",
     );
   }
+  const tensors = trainedByPath(titan);
   const gate = [...tensors.keys()].find(isGate);
   if (gate !== undefined) {
     throw new InputError(
@@ -89,12 +78,17 @@ export async function writePeftAdapter(
   await writeSafetensors(join(folder, adapterFile), new Map(named));
   const readme = join(folder, "README.md");
   if ((await readTextFileIfPresent(readme)) === undefined) await writeFileAtomic(readme, card(config));
+  const updated = [...parts.base.namedModules()].filter(([, module]) => module instanceof LoraLinear);
   const fields = {
     ...lora,
     base_model_name_or_path: config.baseModelPath,
     ...(config.baseModelRevision === undefined ? {} : { revision: config.baseModelRevision }),
     inference_mode: true,
-    target_modules: targetsFor(config.loraConfig.targetModules, updated, barePath),
+    target_modules: targetsFor(
+      config.loraConfig.targetModules,
+      updated.map(([path]) => path),
+      barePath,
+    ),
   };
   await writeFileAtomic(join(folder, configFile), `${JSON.stringify(fields, null, 2)}\n`);
 }

@@ -1,35 +1,21 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { recoverFolder, writeFileAtomic } from "../../io/atomic-file.js";
 import type { HubObserver } from "../../io/hub/hub.js";
 import { formatHubId, parseHubId } from "../../io/hub/hub-id.js";
 import { hubIdOf, type ModelPlace } from "../../io/hub/locate-model.js";
 import { type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../../io/json-file.js";
-import type { License } from "../../io/license.js";
 import { pathInside } from "../../io/model-folder.js";
 import { exists, isFolder } from "../../io/path-kind.js";
-import type { Tokenizer } from "../../io/tokenizer.js";
 import { type Checkpoint, openCheckpoint } from "../../models/checkpoint.js";
 import { TpttConfig, type TpttConfigOptions } from "../config/config.js";
 import { adapterFile, saveTpttSafetensors } from "./adapter-file.js";
 import { licenseVariables } from "./card-variables.js";
 import { generateModelCard } from "./model-card.js";
+import { type TitanSnapshot, trainedByPath } from "./snapshot.js";
 
 const configFile = "config.json";
-
-/** What a titan's folder holds. */
-export interface TitanFiles {
-  readonly config: TpttConfig;
-  /** The base model's config in Hugging Face's form. */
-  readonly baseConfig: JsonObject;
-  /** The license that the base model's files name. */
-  readonly baseLicense: License | undefined;
-  /** The trained weights by their paths in the model. */
-  readonly tensors: ReadonlyMap<string, Tensor>;
-  readonly tokenizer: Tokenizer | undefined;
-}
 
 /** What transformers runs for a titan in Python's operator form: the classes of the installed package. */
 const pythonFiles = Object.entries({ configuration_tptt: "TpttConfig", modeling_tptt: "TpttModel" }).map(
@@ -47,10 +33,9 @@ from tptt.${module} import ${name}  # noqa: F401
  * transformers would take the folder for a plain adapter (docs/decisions/0008-titan-folders.md). Every file appears
  * whole or not at all, the config last.
  */
-export async function writeTitan(
-  folder: string,
-  { config, baseConfig, baseLicense, tensors, tokenizer }: TitanFiles,
-): Promise<void> {
+export async function writeTitan(folder: string, titan: TitanSnapshot): Promise<void> {
+  const { config, baseConfig, baseLicense, tokenizer } = titan;
+  const tensors = trainedByPath(titan);
   await mkdir(folder, { recursive: true });
   const json = config.toJson(baseConfig);
   if (tensors.size > 0) {
