@@ -6,7 +6,7 @@ import { peakBytes } from "./peak-bytes.js";
 import { requireDevice } from "./require-device.js";
 import type { SessionOptions } from "./runtime.js";
 import type { StoredWeight } from "./stored.js";
-import { Tensor } from "./tensor.js";
+import { sameShape, Tensor } from "./tensor.js";
 import { leaves, type MapTree, mapTree } from "./tree.js";
 import { input, nodesOf, Parameter, type TypeInfo, Value } from "./value.js";
 
@@ -128,7 +128,7 @@ function trace<const I extends object, O extends object>(
 
 /** The same elements in another shape. */
 const reshaped = (tensor: Tensor, shape: readonly number[]): Tensor =>
-  String(tensor.shape) === String(shape) ? tensor : new Tensor(tensor.dtype, shape, tensor.data);
+  sameShape(tensor.shape, shape) ? tensor : new Tensor(tensor.dtype, shape, tensor.data);
 
 const isType = (x: unknown): x is TypeInfo =>
   typeof x === "object" && x !== null && "dtype" in x && "shape" in x;
@@ -143,9 +143,9 @@ function collect(types: object, tensors: unknown, path = "input"): Tensor[] {
 }
 
 function checkType(name: string, expected: TypeInfo, tensor: Tensor | undefined): Tensor {
-  const given = tensor && `${tensor.dtype} [${tensor.shape}]`;
-  const wanted = `${expected.dtype} [${expected.shape}]`;
-  if (!tensor || given !== wanted)
-    throw new Error(`run: ${name} is ${given ?? "missing"}, the graph expects ${wanted}`);
-  return tensor;
+  if (tensor && tensor.dtype === expected.dtype && sameShape(tensor.shape, expected.shape)) return tensor;
+  const told = ({ dtype, shape }: TypeInfo) => `${dtype} [${shape}]`;
+  throw new Error(
+    `run: ${name} is ${tensor ? told(tensor) : "missing"}, the graph expects ${told(expected)}`,
+  );
 }

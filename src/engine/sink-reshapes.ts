@@ -1,4 +1,5 @@
 import { reshapeOp, transposeOp } from "./ops/shape.js";
+import { sameShape } from "./tensor.js";
 import type { Node, Value } from "./value.js";
 
 /** What a value is a reshaped form of. */
@@ -43,10 +44,7 @@ function sameElements(inputs: readonly Value[], output: Value): readonly Value[]
   const { shape, rank } = sources[0]!;
   const movable =
     arrays.every(
-      (x, i) => x !== sources[i] && equal(x.shape, output.shape) && equal(sources[i]!.shape, shape),
+      (x, i) => x !== sources[i] && sameShape(x.shape, output.shape) && sameShape(sources[i]!.shape, shape),
     ) && inputs.every((x) => !isNumber(x) || x.rank <= rank);
   return movable ? inputs.map((x) => (isNumber(x) ? x : source(x))) : inputs;
 }
-
-const equal = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((n, i) => n === b[i]);

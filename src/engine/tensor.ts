@@ -43,6 +43,10 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);
 }
 
+/** Whether two shapes are the same. */
+export const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((n, i) => n === b[i]);
+
 /** Elements in the memory of a device, which only sessions on that device can read. */
 export interface DeviceBuffer {
   /** Number of elements. */

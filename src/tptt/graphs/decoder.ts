@@ -49,6 +49,8 @@ export class Decoder {
   readonly settings: DecoderSettings;
   readonly #graphs: GraphCache;
   readonly #seen: number[];
+  /** Tokens that a row can have at most. */
+  readonly #longest: number;
   #rings: Rings;
   #memories: LCache<Tensor>;
 
@@ -57,6 +59,7 @@ export class Decoder {
     this.settings = settings;
     this.#graphs = graphs;
     this.#seen = Array<number>(batch).fill(0);
+    this.#longest = longestSequence(parts, settings.mode);
     this.#rings = new Rings(parts, batch, settings.mode, ringCapacity(0));
     this.#memories = zeroMemories(parts, this.#shape(1));
   }
@@ -139,11 +142,10 @@ export class Decoder {
     { signal, onProgress }: DecoderReadOptions = {},
   ): Promise<(Float32Array | undefined)[]> {
     const longest = Math.max(...rows.map((row, i) => this.#seen[i]! + row.length));
-    const limit = longestSequence(this.#parts, this.settings.mode);
-    if (longest > limit) {
+    if (longest > this.#longest) {
       throw new InputError(
         "length",
-        `is ${longest} tokens, the model knows positions up to ${limit}; shorten the prompt or max_new_tokens`,
+        `is ${longest} tokens, the model knows positions up to ${this.#longest}; shorten the prompt or max_new_tokens`,
       );
     }
     const { wholeCalls } = this.settings;

@@ -2,7 +2,6 @@ import {
   type Device,
   type FrozenWeights,
   mul,
-  reshape,
   split,
   type TypeInfo,
   type Value,
@@ -44,8 +43,7 @@ export function setMode(parts: TitanParts, mode: MemoryMode, mu: Value, ramp?: V
     parts.wrapped.map(() => 1),
   );
   for (const [i, layer] of parts.wrapped.entries()) {
-    const share = reshape(shares[i]!, []);
-    layer.memory_gate.magWeight = mode === "only" ? 1 : ramp ? mul(share, ramp) : share;
+    layer.memory_gate.magWeight = mode === "only" ? 1 : ramp ? mul(shares[i]!, ramp) : shares[i]!;
   }
 }
 
