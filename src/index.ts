@@ -121,7 +121,7 @@ export { ChatTemplate } from "./io/chat-template.js";
 export { FileLock, type LockHolder, type LockWait } from "./io/file-lock.js";
 export type { GgufValue } from "./io/gguf-cursor.js";
 export type { TokenizerFiles } from "./io/gguf-tokenizer.js";
-export type { HubObserver, HubTransfer } from "./io/hub/hub.js";
+export type { HubObserver, HubTransfer, ModelUse } from "./io/hub/hub.js";
 export type { JsonObject } from "./io/json-file.js";
 export type { License } from "./io/license.js";
 export type { TokenStream } from "./io/token-stream.js";

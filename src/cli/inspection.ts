@@ -29,18 +29,18 @@ const stateLengths = [1024, 32_768];
 /** What is told of a model; the names are those of the JSON output. */
 export type Inspection = Awaited<ReturnType<typeof inspectModel>>;
 
-/** Looks at a model on disk: the base model's header and the titan that the options make of it. */
+/** Looks at a model on disk or of the hub, without its weights: the base model's header and the titan that the options make of it. */
 export async function inspectModel(
   given: Given<typeof inspectionOptions>,
   values: Values<typeof inspectionOptions>,
   observer?: HubObserver,
 ) {
-  const place = await locateModel(values.model, observer);
+  const place = await locateModel(values.model, observer, "look");
   const saved = await readSavedConfig(place.path);
   const { trainableParameters = [], ...changes } = toTpttOptions(given, saved);
   const base = await locateBase(saved, place);
   const config = (saved ?? TpttConfig.from({})).with({ ...changes, ...base });
-  const checkpoint = await openBaseModel(config, observer);
+  const checkpoint = await openBaseModel(config, observer, "look");
   try {
     const described = describeBase(checkpoint);
     const model = new TpttModel({

@@ -16,6 +16,9 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+/** Opens a file by its path. @throws InputError when it does not exist, cannot be read or is not a regular file. */
+export type OpenFile = (path: string) => Promise<ByteSource>;
+
 // One read(2) transfers at most 2^31 - 1 bytes, and Node refuses to ask for more.
 const maxRead = 2 ** 30;
 
@@ -107,7 +110,8 @@ export function fileError(path: string, error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-function checkRange(source: ByteSource, offset: number, length: number, what: string): void {
+/** @throws InputError when a range is not inside a source. */
+export function checkRange(source: ByteSource, offset: number, length: number, what: string): void {
   if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0)) {
     throw new InputError(
       source.name,

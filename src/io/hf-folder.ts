@@ -1,5 +1,6 @@
 import { recoverFolder } from "./atomic-file.js";
 import { isMissingFile, type JsonObject, readJsonFile, readJsonFileIfPresent } from "./json-file.js";
+import { localAccess, type ModelAccess } from "./model-access.js";
 import { pathInside } from "./model-folder.js";
 import { Tokenizer } from "./tokenizer.js";
 import { openSafetensors, type WeightSource } from "./weight-source.js";
@@ -11,29 +12,36 @@ export interface HfFolder {
   readonly config: JsonObject;
   /** `generation_config.json`, as it is. */
   readonly generationConfig: JsonObject | undefined;
-  readonly tokenizer: Tokenizer | undefined;
   /** Open; whoever opened the folder closes it. */
   readonly weights: WeightSource;
 }
 
 /**
- * Opens a model folder in Hugging Face form: `config.json` and safetensors weights, and a tokenizer and a generation
- * config if there are any.
+ * Opens a model folder in Hugging Face form: `config.json` and safetensors weights, and a generation config if there is
+ * one.
  *
  * @throws InputError naming the file that is missing or wrong.
  */
-export async function openHfFolder(path: string): Promise<HfFolder> {
+export async function openHfFolder(path: string, access: ModelAccess = localAccess): Promise<HfFolder> {
   await recoverFolder(path);
   return {
     path,
     config: await readJsonFile(await pathInside(path, "config.json")),
     generationConfig: await readJsonFileIfPresent(await pathInside(path, "generation_config.json")),
-    tokenizer: await readTokenizerIfPresent(path),
-    weights: await openSafetensors(path),
+    weights: await openSafetensors(path, access),
   };
 }
 
-async function readTokenizerIfPresent(path: string): Promise<Tokenizer | undefined> {
+/**
+ * Reads the tokenizer of a model folder, if it has one.
+ *
+ * @throws InputError naming the file that is wrong.
+ */
+export async function readTokenizerIfPresent(
+  path: string,
+  access: ModelAccess = localAccess,
+): Promise<Tokenizer | undefined> {
+  await access.fetch("tokenizer");
   try {
     return await Tokenizer.fromFolder(path);
   } catch (error) {

@@ -3,10 +3,11 @@ import { toF32 } from "../engine/half.js";
 import type { BlockFormat, QuantizedMatrix } from "../engine/quantized.js";
 import { isFloat, sizeOf, Tensor } from "../engine/tensor.js";
 import { InputError } from "../errors.js";
-import { type ByteSource, openFile } from "./byte-source.js";
+import { type ByteSource, type OpenFile, openFile } from "./byte-source.js";
 import { type GgufHeader, type GgufTensorInfo, readGgufHeader } from "./gguf.js";
 import { blockFormat, dequantize, type GgmlTypeName, readBlocks } from "./gguf-quants.js";
 import { type JsonObject, readJsonFileIfPresent } from "./json-file.js";
+import { localAccess, type ModelAccess } from "./model-access.js";
 import { pathInside } from "./model-folder.js";
 import { placeOfRows, type RowRange } from "./row-range.js";
 import {
@@ -53,13 +54,19 @@ const indexName = "model.safetensors.index.json";
  * @param location a path ending in `.safetensors`, a folder, or any byte source
  * @throws InputError naming the file and what is wrong with it.
  */
-export async function openSafetensors(location: string | ByteSource): Promise<WeightSource> {
-  if (typeof location !== "string" || location.endsWith(".safetensors")) return openSingle(location);
+export async function openSafetensors(
+  location: string | ByteSource,
+  { fetch, open }: ModelAccess = localAccess,
+): Promise<WeightSource> {
+  if (typeof location !== "string") return openSingle(location);
+  if (location.endsWith(".safetensors")) return openSingle(await open(location));
+  await fetch("index");
   const index = await readJsonFileIfPresent(await pathInside(location, indexName));
-  return index ? openShards(location, index) : openSingle(await pathInside(location, "model.safetensors"));
+  if (index) return openShards(location, index, open);
+  return openSingle(await open(await pathInside(location, "model.safetensors")));
 }
 
-async function openSingle(location: string | ByteSource): Promise<WeightSource> {
+async function openSingle(location: ByteSource): Promise<WeightSource> {
   const file = await openSafetensorsFile(location);
   return fromFiles(file.name, [file], new Map([...file.tensors.keys()].map((name) => [name, file])));
 }
@@ -74,12 +81,12 @@ const indexSchema = z.object({
   ),
 });
 
-async function openShards(folder: string, index: JsonObject): Promise<WeightSource> {
+async function openShards(folder: string, index: JsonObject, open: OpenFile): Promise<WeightSource> {
   const { weight_map } = parseWith(indexSchema, index, `${folder}/${indexName}`);
   const shards = new Map<string, SafetensorsFile>();
   try {
     for (const shard of new Set(Object.values(weight_map))) {
-      shards.set(shard, await openSafetensorsFile(await pathInside(folder, shard)));
+      shards.set(shard, await openSafetensorsFile(await open(await pathInside(folder, shard))));
     }
     const fileOf = new Map<string, SafetensorsFile>();
     for (const [name, shard] of Object.entries(weight_map)) {

@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
   FrozenWeights,
@@ -8,13 +7,14 @@ import {
   type Tensor,
 } from "../engine/index.js";
 import { InputError } from "../errors.js";
-import { fileError } from "../io/byte-source.js";
 import { isBlockType } from "../io/gguf-quants.js";
-import { openHfFolder } from "../io/hf-folder.js";
-import type { HubObserver } from "../io/hub/hub.js";
+import { openHfFolder, readTokenizerIfPresent } from "../io/hf-folder.js";
+import type { HubObserver, ModelUse } from "../io/hub/hub.js";
 import { locateModel } from "../io/hub/locate-model.js";
 import type { JsonObject } from "../io/json-file.js";
 import { type License, licenseOfFolder, licenseOfGguf } from "../io/license.js";
+import type { ModelAccess } from "../io/model-access.js";
+import { isFolder } from "../io/path-kind.js";
 import { type RowRange, rowRanges } from "../io/row-range.js";
 import { missingTensor } from "../io/safetensors.js";
 import { Tokenizer } from "../io/tokenizer.js";
@@ -195,18 +195,21 @@ export class Checkpoint {
 /**
  * Opens a pretrained model: a GGUF file, a Hugging Face folder, or one of the hub (`org/name[@revision][/subfolder]`).
  *
+ * @param use of a model of the hub: `"load"` (the default) downloads all of it, `"look"` its configs; the checkpoint then reads
+ * the headers of weights, and weights, where they lie at the hub, and keeps nothing of them.
  * @throws InputError naming the file and the field or tensor that is missing, wrong or not supported.
  */
-export async function openCheckpoint(name: string, observer?: HubObserver): Promise<Checkpoint> {
-  const { path } = await locateModel(name, observer);
-  const found = await stat(path).catch((error: unknown) => {
-    throw fileError(path, error);
-  });
-  return found.isDirectory() ? openFolder(path) : openGgufFile(path);
+export async function openCheckpoint(
+  name: string,
+  observer?: HubObserver,
+  use?: ModelUse,
+): Promise<Checkpoint> {
+  const { path, access } = await locateModel(name, observer, use);
+  return (await isFolder(path)) ? openFolder(path, access) : openGgufFile(path, access);
 }
 
-async function openFolder(path: string): Promise<Checkpoint> {
-  const { config, generationConfig, tokenizer, weights } = await openHfFolder(path);
+async function openFolder(path: string, access: ModelAccess): Promise<Checkpoint> {
+  const { config, generationConfig, weights } = await openHfFolder(path, access);
   return closeOnError(weights, async () => {
     const where = join(path, "config.json");
     const architecture = architectureOf(config.model_type, where);
@@ -224,7 +227,7 @@ async function openFolder(path: string): Promise<Checkpoint> {
         shapeOf: ({ shape }) => shape,
         restorer: () => undefined,
       },
-      tokenizer: async () => tokenizer,
+      tokenizer: () => readTokenizerIfPresent(path, access),
     });
   });
 }
@@ -241,8 +244,8 @@ function storedName(parameter: string, architecture: Architecture, { tensors }: 
   return [...names, ...former].find((name) => tensors.has(name)) ?? parameter;
 }
 
-async function openGgufFile(path: string): Promise<Checkpoint> {
-  const weights = await openGguf(path);
+async function openGgufFile(path: string, { open }: ModelAccess): Promise<Checkpoint> {
+  const weights = await openGguf(await open(path));
   return closeOnError(weights, async () => {
     const file = new GgufModel(weights);
     const architecture = ggufArchitectureOf(file.architecture, path);

@@ -1,7 +1,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { Tensor } from "../../src/engine/index.js";
+import { encodeSafetensors, openSafetensorsFile } from "../../src/io/safetensors.js";
+import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { filesIn, openHub } from "../io/hub/use-hub.js";
+import { openFixture } from "../models/fixture.js";
+import { writeLlamaGguf } from "../models/gguf-fixture.js";
 import { openWorkspace, problems, tptt } from "./workspace.js";
 
 /** A hub with a tiny model and a data set, in the environment. */
@@ -58,7 +63,7 @@ test("a model and a data set of the hub are trained, resumed at their commits, a
 
 test("progress is on stderr in bytes, and a second call has nothing to download", async () => {
   const { hub } = await openHubRun();
-  const command = ["inspect", "--model", "org/tiny"];
+  const command = ["generate", "--model", "org/tiny", "--prompt", "a", "--max-new-tokens", "2"];
   const first = await tptt(command);
   expect(first).toMatchObject({
     code: 0,
@@ -66,8 +71,123 @@ test("progress is on stderr in bytes, and a second call has nothing to download"
   });
   hub.requests.length = 0;
   vi.stubEnv("HF_HUB_OFFLINE", "1");
-  expect(await tptt(command)).toMatchObject({ code: 0, stdout: first.stdout, stderr: "" });
+  expect(await tptt(command)).toMatchObject({
+    code: 0,
+    stdout: first.stdout,
+    stderr: expect.not.stringContaining("download"),
+  });
   expect(hub.requests).toEqual([]);
+});
+
+/** The tiny model with many more weights, in a file as in two shards, and as a GGUF file; none of them are read. */
+async function openLargeModels() {
+  const run = await openHubRun();
+  const { hub, model } = run;
+  const { "model.safetensors": _, ...beside } = await filesIn(model);
+  const file = await openSafetensorsFile(join(model, "model.safetensors"));
+  const tensors = new Map<string, Tensor>();
+  for (const name of file.tensors.keys()) tensors.set(name, await file.read(name));
+  await file.close();
+  const more = new Tensor("f32", [3_000_000], new Float32Array(3_000_000));
+  const bytes = (...entries: [string, Tensor][]) => Buffer.concat([...encodeSafetensors(new Map(entries))]);
+  const [[name, tensor], ...others] = [...tensors] as [[string, Tensor], ...[string, Tensor][]];
+  const shards = {
+    "model-1-of-2.safetensors": bytes(...others),
+    "model-2-of-2.safetensors": bytes([name, tensor], ["more", more]),
+  };
+  const weight_map = Object.fromEntries(others.map(([name]) => [name, "model-1-of-2.safetensors"]));
+  const index = JSON.stringify({ weight_map: { ...weight_map, [name]: "model-2-of-2.safetensors" } });
+  await hub.add("model", "org/one", { ...beside, "model.safetensors": bytes(...tensors, ["more", more]) });
+  await hub.add("model", "org/shards", { ...beside, ...shards, "model.safetensors.index.json": index });
+  const { checkpoint, frozen } = await openFixture("llama-gqa");
+  const gguf = await readFile(await writeLlamaGguf(checkpoint.model, frozen));
+  await frozen.dispose();
+  await hub.add("model", "org/gguf", { "model.gguf": Buffer.concat([gguf, Buffer.alloc(12 * 2 ** 20)]) });
+  /** The names of the files that were asked for, and the bytes that came. */
+  const asked = () => ({
+    files: hub.requests
+      .flatMap(({ path }) => /^\/[^/]+\/[^/]+\/resolve\/[^/]+\/(.+)/.exec(path)?.[1] ?? [])
+      .sort(),
+    bytes: hub.requests.reduce((sum, { sent }) => sum + sent, 0),
+  });
+  return { ...run, asked };
+}
+
+test.each([
+  ["org/one", ["config.json", "model.safetensors"], 160_000],
+  [
+    "org/shards",
+    ["config.json", "model-1-of-2.safetensors", "model-2-of-2.safetensors", "model.safetensors.index.json"],
+    300_000,
+  ],
+  ["org/gguf", ["model.gguf"], 8.1 * 2 ** 20],
+])("inspect reads the headers of %s at the hub, and no tokenizer", async (name, files, most) => {
+  const { hub, model, asked } = await openLargeModels();
+  const told = async (name: string) => {
+    const inspected = await tptt(["inspect", "--model", name, "--json"]);
+    expect(inspected).toMatchObject({ code: 0, stderr: "" });
+    const { model, base_model, stored, ...rest } = inspected.events().at(-1)!;
+    return rest;
+  };
+  hub.requests.length = 0;
+  const remote = await told(name);
+  expect(asked()).toEqual({ files, bytes: expect.toSatisfy((bytes) => bytes < most) });
+  expect(remote).toEqual(await told(model));
+  expect(remote).toMatchObject({ kind: "base model", family: "llama" });
+  if (name === "org/gguf") return;
+  // What is in the cache is read there.
+  const { code } = await tptt(["generate", "--model", name, "--prompt", "a", "--max-new-tokens", "1"]);
+  expect(code).toBe(0);
+  vi.stubEnv("HF_HUB_OFFLINE", "1");
+  hub.requests.length = 0;
+  expect(await told(name)).toEqual(remote);
+  expect(hub.requests).toEqual([]);
+});
+
+test("inspect of a titan of the hub reads its config, and the header of its base model", async () => {
+  const { hub, output, asked } = await openLargeModels();
+  const model = await TpttModel.fromPretrained("org/tiny", { loraConfig: { r: 3 } });
+  await model.savePretrained(output);
+  await model.dispose();
+  const titan = await filesIn(output);
+  const config = JSON.parse(String(titan["config.json"]));
+  const base = { base_model_name: "org/one", base_model_revision: undefined };
+  await hub.add("model", "org/titan", { ...titan, "config.json": JSON.stringify({ ...config, ...base }) });
+  hub.requests.length = 0;
+  const inspected = await tptt(["inspect", "--model", "org/titan", "--json"]);
+  expect(inspected.events().at(-1)).toMatchObject({ kind: "saved titan", trainable: { lora_r: 3 } });
+  expect(asked().files).toEqual(["README.md", "config.json", "config.json", "model.safetensors"]);
+});
+
+test.each([
+  ["org/one", ["config.json", "tokenizer.json", "tokenizer_config.json"], 50_000],
+  ["org/shards", ["config.json", "tokenizer.json", "tokenizer_config.json"], 50_000],
+])("data reads config and tokenizer of %s, no weights", async (name, files, most) => {
+  const { hub, model, write, asked } = await openLargeModels();
+  const path = await write("data.jsonl", problems);
+  hub.requests.length = 0;
+  const shown = await tptt(["data", path, "--model", name]);
+  expect(shown).toMatchObject({ code: 0, stdout: (await tptt(["data", path, "--model", model])).stdout });
+  expect(asked()).toEqual({ files, bytes: expect.toSatisfy((bytes) => bytes < most) });
+});
+
+test("data shows conversations as a titan of the hub was trained on them", async () => {
+  const { hub, output, write } = await openHubRun();
+  const model = await TpttModel.fromPretrained("org/tiny", { loraConfig: { r: 2 } });
+  model.tokenizer?.useChatTemplate(
+    "{% for m in messages %}{% generation %}<{{ m.content }}>{% endgeneration %}{% endfor %}",
+    "template",
+  );
+  await model.savePretrained(output);
+  await model.dispose();
+  await hub.add("model", "org/titan", await filesIn(output));
+  const conversation = [
+    { role: "user", content: "x" },
+    { role: "assistant", content: "y" },
+  ];
+  const path = await write("talk.jsonl", JSON.stringify({ messages: conversation }));
+  const shown = await tptt(["data", path, "--model", "org/titan"]);
+  expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining("<y>") });
 });
 
 test("data shows what a data set of the hub would be", async () => {

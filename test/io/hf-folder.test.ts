@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openHfFolder } from "../../src/io/hf-folder.js";
+import { openHfFolder, readTokenizerIfPresent } from "../../src/io/hf-folder.js";
 
 let folder: string;
 beforeEach(async () => {
@@ -13,10 +13,10 @@ afterEach(() => rm(join(folder, ".."), { recursive: true }));
 
 describe("a model folder", () => {
   test("of transformers gives its config and weights, and no tokenizer when it has none", async () => {
-    const { config, generationConfig, tokenizer, weights } = await openHfFolder(folder);
+    const { config, generationConfig, weights } = await openHfFolder(folder);
     expect(config).toMatchObject({ model_type: "gemma3_text", hidden_size: 32 });
     expect(generationConfig).toBeUndefined();
-    expect(tokenizer).toBeUndefined();
+    expect(await readTokenizerIfPresent(folder)).toBeUndefined();
     expect((await weights.read("model.norm.weight")).shape).toEqual([32]);
     await weights.close();
   });
@@ -24,9 +24,9 @@ describe("a model folder", () => {
   test("gives the tokenizer and the generation config that it has", async () => {
     await cp("test/fixtures/tokenizers/llama", folder, { recursive: true });
     await writeFile(join(folder, "generation_config.json"), '{"top_k": 64, "new": [1]}');
-    const { generationConfig, tokenizer, weights } = await openHfFolder(folder);
+    const { generationConfig, weights } = await openHfFolder(folder);
     expect(generationConfig).toEqual({ top_k: 64, new: [1] });
-    expect(tokenizer?.vocabSize).toBe(560);
+    expect((await readTokenizerIfPresent(folder))?.vocabSize).toBe(560);
     await weights.close();
   });
 
@@ -42,7 +42,6 @@ describe("a model folder", () => {
     ["a config that is no JSON", "config.json", "{", "model/config.json: is not valid JSON"],
     ["no weights", "model.safetensors", undefined, "model/model.safetensors: does not exist"],
     ["cut weights", "model.safetensors", "\x10", "model/model.safetensors: the header's length needs"],
-    ["a tokenizer that is no JSON", "tokenizer.json", "?", "model/tokenizer.json: is not valid JSON"],
     [
       "a generation config of another kind",
       "generation_config.json",
@@ -54,6 +53,11 @@ describe("a model folder", () => {
     if (content === undefined) await rm(join(folder, file));
     else await writeFile(join(folder, file), content);
     await expect(openHfFolder(folder)).rejects.toThrow(message);
+  });
+
+  test("with a tokenizer that is no JSON is told when it is wanted", async () => {
+    await writeFile(join(folder, "tokenizer.json"), "?");
+    await expect(readTokenizerIfPresent(folder)).rejects.toThrow("model/tokenizer.json: is not valid JSON");
   });
 
   test("that is empty or not there is refused", async () => {

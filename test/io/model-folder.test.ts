@@ -18,7 +18,10 @@ beforeEach(async () => {
   await cp("test/fixtures/tokenizers/llama", model, { recursive: true });
 });
 
-const open = async (folder: string) => (await openCheckpoint(folder)).close();
+const open = async (folder: string) => {
+  const checkpoint = await openCheckpoint(folder);
+  await checkpoint.tokenizer().finally(() => checkpoint.close());
+};
 
 describe("a name in a model folder", () => {
   test.each(["../x", "a/../../x", "/etc/passwd", "C:\\x", "C:x", "a\\..\\x", "x\0", ".."])(

@@ -2,9 +2,10 @@ import { InputError } from "../../errors.js";
 import type { HubObserver } from "../../io/hub/hub.js";
 import { locateModel } from "../../io/hub/locate-model.js";
 import type { Tokenizer } from "../../io/tokenizer.js";
+import { readTextFormat } from "../../models/text-format.js";
 import { TpttConfig } from "../../tptt/config/config.js";
 import { readSavedConfig } from "../../tptt/files/open-titan.js";
-import { locateBase, openBaseModel } from "../../tptt/files/titan-folder.js";
+import { baseModelOf, locateBase } from "../../tptt/files/titan-folder.js";
 import { trainingOptions } from "../../train/arguments.js";
 import { defineCommand } from "../command.js";
 import { common, maxLengthFor } from "../common-options.js";
@@ -59,15 +60,16 @@ async function readTokenizer(
   model: string,
   observer: HubObserver,
 ): Promise<{ tokenizer: Tokenizer; longest: number }> {
-  const place = await locateModel(model, observer);
+  const place = await locateModel(model, observer, "look");
   const saved = await readSavedConfig(place.path);
-  const base = await locateBase(saved, place);
-  const checkpoint = await openBaseModel((saved ?? TpttConfig.from({})).with(base), observer);
-  try {
-    const tokenizer = await checkpoint.tokenizer();
-    if (tokenizer) return { tokenizer, longest: checkpoint.model.config.maxPositionEmbeddings };
+  const base = (saved ?? TpttConfig.from({})).with(await locateBase(saved, place));
+  const { tokenizer, longest } = await readTextFormat(await baseModelOf(base), observer);
+  if (!tokenizer) {
     throw new InputError(model, "has no tokenizer; add tokenizer.json to the model's folder");
-  } finally {
-    await checkpoint.close();
   }
+  if (saved) {
+    await place.access.fetch("tokenizer");
+    await tokenizer.useChatTemplateOf(place.path);
+  }
+  return { tokenizer, longest };
 }

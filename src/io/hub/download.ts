@@ -1,7 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
 import { constants, type FileHandle, open, rename, rm } from "node:fs/promises";
 import { InputError, writeError } from "../../errors.js";
-import { type Answer, attempts, type HubClient } from "./client.js";
+import { problemIn, startOf, takeBody } from "./answer.js";
+import { attempts, type HubClient } from "./client.js";
 import type { HubFile } from "./hub.js";
 import { type HubUnreachable, placeOf, type Subject, unreachable } from "./hub-error.js";
 
@@ -99,55 +100,11 @@ async function receive(
   }
   const found = response.headers.get("etag");
   const strong = found?.startsWith('"') ? found : undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const watch = () => {
-    clearTimeout(timer);
-    const silent = new Error(`silent for ${settings.stallTimeout / 1000} s`);
-    timer = setTimeout(() => stop.abort(silent), settings.stallTimeout);
-  };
-  try {
-    watch();
-    const reader = response.body?.getReader();
-    let cut: unknown = new Error("the connection was cut");
-    const read = () =>
-      reader?.read().catch((error: unknown) => {
-        cut = error;
-        return undefined;
-      });
-    for (let piece = await read(); piece && !piece.done; piece = await read()) {
-      watch();
-      await part.append(piece.value);
-    }
-    return { validator: strong, problem: unreachable(cut, subject, settings) };
-  } finally {
-    clearTimeout(timer);
-    stop.abort();
-  }
-}
-
-/** What is wrong with an answer before its first byte. */
-function problemIn({ response, headers }: Answer, etag: string, size: number): string | undefined {
-  const name = headers.get("x-linked-etag") ?? headers.get("etag");
-  const told = /^(?:W\/)?"?([0-9a-f]{40}|[0-9a-f]{64})"?$/.exec(name ?? "")?.[1];
-  // Proxies have ETags of other forms and lengths; one of our form is the content's name.
-  if (told !== undefined && told.length === etag.length && told !== etag) {
-    return `is offered as ${told}, the hub lists ${etag}; try again, the file may have changed`;
-  }
-  const all = response.status === 200 ? response.headers.get("content-length") : totalOf(response);
-  if (response.status !== 416 && all != null && Number(all) !== size) {
-    return `is offered with ${all} bytes, the hub lists ${size}; try again, the file may have changed`;
-  }
-  return undefined;
-}
-
-const contentRange = ({ headers }: Response) =>
-  /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers.get("content-range") ?? "");
-
-const startOf = (response: Response): number => Number(contentRange(response)?.[1] ?? Number.NaN);
-
-function totalOf(response: Response): string | undefined {
-  const total = contentRange(response)?.[2];
-  return total === "*" ? undefined : total;
+  const cut = await takeBody(response, stop, settings, async (piece) => {
+    await part.append(piece);
+    return true;
+  });
+  return { validator: strong, problem: unreachable(cut, subject, settings) };
 }
 
 /** The bytes that have come, and their hash. */

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { HubClient } from "./client.js";
 import type { Hub } from "./hub.js";
 import { chooseModelFiles } from "./model-files.js";
@@ -9,9 +9,21 @@ import { readHubSettings } from "./settings.js";
 export const hub: Hub = {
   openRepo: async (type, id, observer) =>
     openRepository(type, id, new HubClient(await readHubSettings(), observer)),
-  getModel: async (id, observer) => {
+  getModel: async (id, observer, use = "load") => {
     const repo = await hub.openRepo("model", id, observer);
-    const { path, files } = await chooseModelFiles(repo, id.subfolder);
-    return { path: join(await repo.get(files), path), commit: repo.commit };
+    const { path, configs, tokenizer, index, weights } = await chooseModelFiles(repo, id.subfolder);
+    const parts = { tokenizer, index };
+    const files = use === "look" ? configs : [...configs, ...tokenizer, ...index, ...(await weights())];
+    const folder = await repo.get(files);
+    return {
+      path: join(folder, path),
+      commit: repo.commit,
+      access: {
+        fetch: async (part) => {
+          await repo.get(parts[part]);
+        },
+        open: (file) => repo.open(relative(folder, file).replaceAll("\\", "/")),
+      },
+    };
   },
 };

@@ -1,3 +1,5 @@
+import type { ByteSource } from "../byte-source.js";
+import type { ModelAccess } from "../model-access.js";
 import type { HubId, RepoType } from "./hub-id.js";
 
 /** How far the files of a repository are on their way. */
@@ -46,14 +48,24 @@ export interface HubRepo {
    * @throws InputError naming the file that cannot be had, and why.
    */
   get(paths: readonly string[]): Promise<string>;
+  /**
+   * Opens a file: the one in the cache, or else the hub's, of which only what is read is sent, and nothing kept.
+   *
+   * @throws InputError when it cannot be had, and why.
+   */
+  open(path: string): Promise<ByteSource>;
 }
 
-/** A model of the hub that is here. */
+/** What a model is wanted for: to be loaded, so that all of it is downloaded; or to be looked at, so that its weights are not. */
+export type ModelUse = "load" | "look";
+
+/** A model of the hub. */
 export interface HubModel {
   /** Its folder, or its GGUF file. */
   readonly path: string;
   /** The commit that it is of. */
   readonly commit: string;
+  readonly access: ModelAccess;
 }
 
 /**
@@ -68,9 +80,10 @@ export interface Hub {
    */
   openRepo(type: RepoType, id: HubId, observer?: HubObserver): Promise<HubRepo>;
   /**
-   * Downloads what of a model we can read, unless it is in the cache.
+   * Downloads what of a model we can read, unless it is in the cache; of one to look at the configs, and later what is
+   * asked for.
    *
    * @throws InputError when it cannot be had, or there is nothing that we can read.
    */
-  getModel(id: HubId, observer?: HubObserver): Promise<HubModel>;
+  getModel(id: HubId, observer?: HubObserver, use?: ModelUse): Promise<HubModel>;
 }

@@ -1,5 +1,7 @@
 import { statfs } from "node:fs/promises";
+import { join } from "node:path";
 import { InputError } from "../../errors.js";
+import { type ByteSource, openFile } from "../byte-source.js";
 import { FileLock } from "../file-lock.js";
 import { checkedFile, isCommit, RepoCache } from "./cache.js";
 import type { HubClient } from "./client.js";
@@ -7,6 +9,7 @@ import { download } from "./download.js";
 import type { HubFile, HubRepo } from "./hub.js";
 import { HubUnreachable, notHere, placeOf, type Subject } from "./hub-error.js";
 import type { HubId, RepoType } from "./hub-id.js";
+import { RemoteFile } from "./remote-file.js";
 
 /** Files that are downloaded at a time. */
 const parallel = 4;
@@ -80,14 +83,36 @@ class Repository implements HubRepo {
   async get(paths: readonly string[]): Promise<string> {
     const missing = new Map<string, HubFile>();
     for (const path of new Set(paths)) {
-      const file = this.files.get(path);
-      if (!file && !this.complete) throw notCached({ ...this.#subject, file: path }, this.#client);
-      if (!file) throw new InputError(placeOf(this.#subject), `has no file ${path}`);
+      const file = this.#fileAt(path);
       if (!(await this.#cache.has(this.commit, path, file))) missing.set(path, file);
     }
     if (missing.size > 0) await this.#download(missing);
     await this.#cache.writeRef(this.#subject.revision ?? "main", this.commit);
     return this.#cache.snapshot(this.commit);
+  }
+
+  async open(path: string): Promise<ByteSource> {
+    const file = this.#fileAt(path);
+    if (await this.#cache.has(this.commit, path, file)) {
+      return openFile(join(this.#cache.snapshot(this.commit), path));
+    }
+    if (await this.#cache.hasBlob(file)) return openFile(this.#cache.blob(file.etag));
+    const subject = { ...this.#subject, file: path };
+    if (this.#client.settings.offline) throw notCached(subject, this.#client);
+    return new RemoteFile(this.#client, { ...file, url: this.#urlOf(path), subject });
+  }
+
+  #fileAt(path: string): HubFile {
+    const file = this.files.get(path);
+    if (file) return file;
+    if (!this.complete) throw notCached({ ...this.#subject, file: path }, this.#client);
+    throw new InputError(placeOf(this.#subject), `has no file ${path}`);
+  }
+
+  #urlOf(path: string): string {
+    const kind = this.#subject.type === "dataset" ? "datasets/" : "";
+    const inside = path.split("/").map(encodeURIComponent).join("/");
+    return `${this.#client.settings.endpoint}/${kind}${this.name}/resolve/${this.commit}/${inside}`;
   }
 
   async #download(missing: ReadonlyMap<string, HubFile>): Promise<void> {
@@ -117,7 +142,7 @@ class Repository implements HubRepo {
   }
 
   async #one(path: string, file: HubFile, onBytes: (count: number) => void): Promise<void> {
-    const { settings, observer } = this.#client;
+    const { observer } = this.#client;
     const lock = await FileLock.acquire(this.#cache.lock(file.etag), {
       onWait: ({ pid }) => {
         if (pid !== process.pid)
@@ -126,11 +151,9 @@ class Repository implements HubRepo {
     });
     try {
       if (!(await this.#cache.hasBlob(file))) {
-        const kind = this.#subject.type === "dataset" ? "datasets/" : "";
-        const inside = path.split("/").map(encodeURIComponent).join("/");
         await download(this.#client, {
           ...file,
-          url: `${settings.endpoint}/${kind}${this.name}/resolve/${this.commit}/${inside}`,
+          url: this.#urlOf(path),
           subject: { ...this.#subject, file: path },
           path: this.#cache.blob(file.etag),
           onBytes,

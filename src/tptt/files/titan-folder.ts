@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { InputError } from "../../errors.js";
 import { recoverFolder, writeFileAtomic } from "../../io/atomic-file.js";
-import type { HubObserver } from "../../io/hub/hub.js";
+import type { HubObserver, ModelUse } from "../../io/hub/hub.js";
 import { formatHubId, parseHubId } from "../../io/hub/hub-id.js";
 import { hubIdOf, type ModelPlace } from "../../io/hub/locate-model.js";
 import { type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../../io/json-file.js";
@@ -121,19 +121,33 @@ export async function locateBase(
 }
 
 /**
- * Opens the base model that a config names.
+ * The base model that a config names: its path, or its name on the hub.
  *
- * @throws InputError naming what is wrong with it; also when its subfolder is a link that leads out of its folder.
+ * @throws InputError when its subfolder is a link that leads out of its folder.
  */
-export async function openBaseModel(config: TpttConfig, observer?: HubObserver): Promise<Checkpoint> {
+export async function baseModelOf(config: TpttConfig): Promise<string> {
   const { baseModelName, baseModelRevision, baseModelSubfolder, baseModelPath } = config;
   const hubId = await hubIdOf(baseModelName);
   if (hubId) {
     const { name, revision = baseModelRevision, subfolder = baseModelSubfolder } = hubId;
-    return openCheckpoint(formatHubId({ name, revision, subfolder }), observer);
+    return formatHubId({ name, revision, subfolder });
   }
   if (baseModelSubfolder !== undefined && (await exists(baseModelPath))) {
     await pathInside(baseModelName, baseModelSubfolder);
   }
-  return openCheckpoint(baseModelPath);
+  return baseModelPath;
+}
+
+/**
+ * Opens the base model that a config names.
+ *
+ * @param use what it is opened for.
+ * @throws InputError naming what is wrong with it, as {@link baseModelOf} and openCheckpoint.
+ */
+export async function openBaseModel(
+  config: TpttConfig,
+  observer?: HubObserver,
+  use?: ModelUse,
+): Promise<Checkpoint> {
+  return openCheckpoint(await baseModelOf(config), observer, use);
 }

@@ -9,6 +9,10 @@ export interface Damage {
   readonly corrupt?: boolean;
   /** Says nothing more for so many ms, after `cutAfter` bytes if there are. */
   readonly silence?: number;
+  /** Sends all, whatever range is asked for. */
+  readonly ignoresRange?: boolean;
+  /** Sends what lies so many bytes behind the range that is asked for. */
+  readonly shiftsRange?: number;
 }
 
 /** Sends bytes, or the range that is asked for, or not all of them. */
@@ -17,15 +21,15 @@ export async function send(
   response: ServerResponse,
   content: Uint8Array,
   etag: string,
-  { cutAfter, corrupt, silence }: Damage = {},
+  { cutAfter, corrupt, silence, ignoresRange, shiftsRange = 0 }: Damage = {},
 ): Promise<void> {
   const { range, "if-range": condition } = request.headers;
-  const asked = /^bytes=(\d+)-(\d*)$/.exec(range ?? "");
+  const asked = ignoresRange ? null : /^bytes=(\d+)-(\d*)$/.exec(range ?? "");
   response.setHeader("etag", etag).setHeader("accept-ranges", "bytes");
   const size = content.byteLength;
   let body = content;
   if (asked && (condition === undefined || condition === etag)) {
-    const from = Number(asked[1]);
+    const from = Number(asked[1]) + shiftsRange;
     if (from >= size) {
       response.writeHead(416, { "content-range": `bytes */${size}` }).end();
       return;

@@ -45,6 +45,8 @@ export interface Logged {
   readonly path: string;
   readonly authorization: string | undefined;
   readonly range: string | undefined;
+  /** Bytes that were sent, headers too. */
+  sent: number;
 }
 
 export interface LocalHubOptions {
@@ -126,12 +128,19 @@ export class LocalHub {
   ): Server {
     return createServer((request, response) => {
       const { method = "GET", url: path = "/", headers } = request;
-      this.requests.push({
+      const logged: Logged = {
         server,
         method,
         path,
         authorization: headers.authorization,
         range: headers.range,
+        sent: 0,
+      };
+      this.requests.push(logged);
+      const { socket } = request;
+      const before = socket.bytesWritten;
+      response.once("close", () => {
+        logged.sent = socket.bytesWritten - before;
       });
       answer(request, response).catch((error: unknown) => {
         response.destroy(error instanceof Error ? error : undefined);

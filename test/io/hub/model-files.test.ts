@@ -16,11 +16,17 @@ async function repoOf(paths: readonly string[], index?: unknown): Promise<HubRep
       await writeFile(join(folder, path!), JSON.stringify(index));
       return folder;
     },
+    open: () => expect.unreachable(),
   };
 }
 
-const chosen = async (paths: readonly string[], subfolder?: string) =>
-  chooseModelFiles(await repoOf(paths), subfolder);
+/** Where a repository's model is, and all its files. */
+async function allOf(repo: HubRepo, subfolder?: string) {
+  const { path, configs, tokenizer, index, weights } = await chooseModelFiles(repo, subfolder);
+  return { path, files: [...configs, ...tokenizer, ...index, ...(await weights())] };
+}
+
+const chosen = async (paths: readonly string[], subfolder?: string) => allOf(await repoOf(paths), subfolder);
 
 test("config, tokenizer and safetensors are taken; other formats and other files are left", async () => {
   const wanted = ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"];
@@ -42,10 +48,10 @@ test("of shards those are taken that the index names", async () => {
   const index = "model.safetensors.index.json";
   const paths = ["config.json", index, first, second, "consolidated.safetensors"];
   const repo = await repoOf(paths, { weight_map: { a: first, b: second, c: first } });
-  expect((await chooseModelFiles(repo, undefined)).files).toEqual(["config.json", index, first, second]);
+  expect((await allOf(repo)).files).toEqual(["config.json", index, first, second]);
   for (const weight_map of [{}, { a: "../x.safetensors" }, { a: 1 }, undefined]) {
     const broken = await repoOf(paths, { weight_map });
-    await expect(chooseModelFiles(broken, undefined)).rejects.toThrow(/weight_map: names no files/);
+    await expect(allOf(broken)).rejects.toThrow(/weight_map: names no files/);
   }
 });
 
@@ -78,6 +84,9 @@ test("one GGUF file is taken when it is named or all that there is; of several o
 });
 
 test("weights that cannot be read are told", async () => {
+  await expect(chosen(["a/model.safetensors", "b/config.json"], "a")).rejects.toThrow(
+    /^org\/name\/a: has weights but no config.json, expected both in one folder; it has model.safetensors$/,
+  );
   await expect(chosen(["config.json", "pytorch_model.bin"])).rejects.toThrow(
     /^org\/name: has no weights that can be read, expected model.safetensors or a GGUF file; it has config.json, pytorch/,
   );
