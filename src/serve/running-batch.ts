@@ -12,9 +12,17 @@ interface Member {
 }
 
 /**
- * Texts of one model that are written together: each is a row of one decoder, whose rows are a power of two so that there
- * are few graphs. Texts come and go between any two tokens. Where rows cannot be moved (on a GPU, and in the form
- * `tptt-0.12`) each text has a decoder of its own.
+ * Tokens of a text for which its decoder has room from the start: up to here it needs no other graphs. More room costs
+ * little time when prompts are read, and none when texts are written.
+ */
+export const room = 1024;
+
+/** The rows of a decoder that writes so many texts: a power of two, so that there are few graphs. */
+const rowsFor = (texts: number): number => 2 ** Math.ceil(Math.log2(texts));
+
+/**
+ * Texts of one model that are written together: each is a row of one decoder. Texts come and go between any two tokens. Where
+ * rows cannot be moved (on a GPU, and in the form `tptt-0.12`) each text has a decoder of its own.
  */
 export class RunningBatch {
   readonly #model: TpttModel;
@@ -23,6 +31,15 @@ export class RunningBatch {
 
   constructor(model: TpttModel) {
     this.#model = model;
+  }
+
+  /** Makes the graphs that write up to so many texts at once, as long as no signal stops it. */
+  static async prepare(model: TpttModel, texts: number, signal: AbortSignal): Promise<void> {
+    for (let rows = 1; rows <= rowsFor(texts) && !signal.aborted; rows *= 2) {
+      const decoder = model.decoder(rows, room);
+      await decoder.prepare({ prompts: false });
+      if (!decoder.takesRows) return;
+    }
   }
 
   /** How many texts are being written. */
@@ -59,10 +76,10 @@ export class RunningBatch {
 
   /** Brings all texts into the rows of one decoder, with as few free rows as a power of two leaves. */
   async #gather(): Promise<Decoder> {
-    const batch = 2 ** Math.ceil(Math.log2(this.size));
+    const batch = rowsFor(this.size);
     const decoder =
       [this.#decoder, this.#members[0]!.decoder].find((known) => known?.batch === batch) ??
-      this.#model.decoder(batch);
+      this.#model.decoder(batch, room);
     const taken = new Set(this.#members.filter((m) => m.decoder === decoder).map(({ row }) => row));
     const free = rowsOf(decoder).filter((row) => !taken.has(row));
     for (const member of this.#members) {

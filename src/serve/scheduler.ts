@@ -2,7 +2,7 @@ import { nextTurn } from "../next-turn.js";
 import type { Decoder } from "../tptt/graphs/decoder.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import { Generation, type GenerationRequest } from "./generation.js";
-import { RunningBatch } from "./running-batch.js";
+import { RunningBatch, room } from "./running-batch.js";
 
 /** How much is done at once. */
 export interface SchedulerLimits {
@@ -75,6 +75,17 @@ export class Scheduler {
   get running(): number {
     const written = [...this.#batches.values()].reduce((sum, { size }) => sum + size, 0);
     return written + (this.#reading ? 1 : 0);
+  }
+
+  /**
+   * Makes the graphs that texts of a model need, up to 1024 tokens each: a graph that is made later holds up everything, for the
+   * thread is ONNX Runtime's meanwhile.
+   *
+   * @param signal stops it before the next graph.
+   */
+  async prepare(model: TpttModel, signal: AbortSignal): Promise<void> {
+    if (!signal.aborted) await model.decoder(1, room).prepare({ prompts: true });
+    await RunningBatch.prepare(model, this.#limits.maxBatchSize, signal);
   }
 
   /**
@@ -172,6 +183,6 @@ export class Scheduler {
     const { model } = generation.request;
     // No graph runs between two tokens.
     await model.releaseGraphs(keptGraphs);
-    return { generation, decoder: model.decoder(1), at: 0 };
+    return { generation, decoder: model.decoder(1, room), at: 0 };
   }
 }

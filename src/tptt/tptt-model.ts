@@ -297,10 +297,12 @@ export class TpttModel {
   /**
    * A reader with a memory of its own for `batch` sequences.
    *
+   * @param room tokens of a sequence for which there is room at once, at least 256. Room doubles when there are more, and each
+   * size has graphs of its own.
    * @throws InputError when the model predicts no tokens, tokens or memories look ahead, or mu rises along the sequence.
    */
-  decoder(batch = 1): Decoder {
-    return this.#runner.decoder(batch, this.#state());
+  decoder(batch = 1, room = 0): Decoder {
+    return this.#runner.decoder(batch, room, this.#state());
   }
 
   /**

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test, vi } from "vitest";
+import { runtime } from "#runtime";
 import type { Generation, GenerationRequest } from "../../src/serve/generation.js";
 import { RefusedError, Scheduler } from "../../src/serve/scheduler.js";
 import { Decoder } from "../../src/tptt/graphs/decoder.js";
@@ -50,18 +51,48 @@ test.each([
   expect(scheduler.running + scheduler.queueLength).toBe(0);
 });
 
+test.each([
+  // Blocks of 256, 64 and 1 of one row, and a token of 2 and 4 rows.
+  ["a titan", {}, 5],
+  ["the memory alone", { magWeight: 1 }, 5],
+])("texts of up to 1024 tokens need no graph that was not made ahead: %s", async (_, options, count) => {
+  const model = await openTalker(options);
+  const scheduler = new Scheduler({ maxBatchSize: 3, maxQueueLength: 10 });
+  const create = vi.spyOn(runtime, "createSession");
+  onTestFinished(() => create.mockRestore());
+  await scheduler.prepare(model, new AbortController().signal);
+  expect(create).toHaveBeenCalledTimes(count);
+  const lengths = [900, 2, 30, 220, 600, 5, 12];
+  const generations = scheduler.submit(
+    lengths.map((length, i) => request(model, "b".repeat(length - 1), { maxNewTokens: 10 + 20 * i })),
+  );
+  for (const text of await Promise.all(generations.map(textOf))) expect(text.length).toBeGreaterThan(0);
+  expect(create).toHaveBeenCalledTimes(count);
+});
+
+test("what is made ahead in the form tptt-0.12 writes; an interruption stops it", async () => {
+  const create = vi.spyOn(runtime, "createSession");
+  onTestFinished(() => create.mockRestore());
+  const scheduler = new Scheduler({ maxBatchSize: 4, maxQueueLength: 10 });
+  await scheduler.prepare(await openTalker(), AbortSignal.abort());
+  expect(create).not.toHaveBeenCalled();
+  await scheduler.prepare(await openTalker({ operatorForm: "tptt-0.12" }), new AbortController().signal);
+  expect(create).toHaveBeenCalledTimes(1);
+});
+
 test("a text that grows beyond its ring, beside short ones that come later, stays what it is alone", async () => {
   const model = await openTalker();
-  const prompt = "long ".repeat(60);
+  const prompt = "long ".repeat(180);
   const expected = await model.generate({ prompt, maxNewTokens: 300 });
   const short = await model.generate({ prompt: "ab", maxNewTokens: 3 });
   const scheduler = new Scheduler({ maxBatchSize: 4, maxQueueLength: 10 });
   const [long] = scheduler.submit([request(model, prompt, { maxNewTokens: 300 })]);
   let text = "";
+  let pieces = 0;
   let shorts = 0;
   for await (const piece of long!.pieces) {
     text += piece.text;
-    if (text.length % 60 !== 0 || piece.finishReason) continue;
+    if (++pieces % 30 !== 0 || piece.finishReason) continue;
     const [other] = scheduler.submit([request(model, "ab", { maxNewTokens: 3 })]);
     expect(await textOf(other!)).toBe(short);
     shorts++;

@@ -22,7 +22,7 @@ export async function openTalker(
   const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
   await writeFile(
     join(folder, "config.json"),
-    JSON.stringify({ ...config, eos_token_id: 2_000, max_position_embeddings: 1024 }),
+    JSON.stringify({ ...config, eos_token_id: 2_000, max_position_embeddings: 2048 }),
   );
   const model = await TpttModel.fromPretrained(folder, {
     operatorMode: "delta_rule",

@@ -65,7 +65,13 @@ export const serve = defineCommand({
   async run(given, io) {
     const { json, quantize, device, mag_weight, ...values } = complete(options, given);
     const reporter = createReporter({ ...io, json });
-    const interruption = new Promise<void>((stop) => io.onInterrupt(stop));
+    const stop = new AbortController();
+    const interruption = new Promise<void>((resolve) => {
+      io.onInterrupt(() => {
+        stop.abort();
+        resolve();
+      });
+    });
     const hubObserver = observeHub(reporter);
     const apiKey = await readApiKey(values.api_key_file);
     const model = await loadModel(values.model, mag_weight, { quantize, device, hubObserver });
@@ -77,9 +83,12 @@ export const serve = defineCommand({
       }
       for (const served of models.values()) await prepare(served, values);
       const { max_batch_size: maxBatchSize, max_queue_length: maxQueueLength } = values;
+      const scheduler = new Scheduler({ maxBatchSize, maxQueueLength });
+      reporter.note("making graphs, so that no request waits for them");
+      for (const served of models.values()) await scheduler.prepare(served, stop.signal);
       const server = await startServer({
         models,
-        scheduler: new Scheduler({ maxBatchSize, maxQueueLength }),
+        scheduler,
         host: values.host,
         port: values.port,
         maxLength: values.max_length,

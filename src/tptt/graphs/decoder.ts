@@ -12,8 +12,10 @@ import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts
  * Tokens are fed in blocks of one of these sizes, a graph for each; what is missing in a block is padding. A few tokens are
  * read one by one, by the graph that reads the last one anyway: making another would take longer.
  */
-const blockSize = (remaining: number): number => (remaining > 192 ? longestBlock : remaining > 8 ? 64 : 1);
+const blockSize = (remaining: number): number =>
+  remaining > 192 ? longestBlock : remaining > 8 ? shorterBlock : 1;
 const longestBlock = 256;
+const shorterBlock = 64;
 
 /** How a reading that takes a while is watched. */
 export interface DecoderReadOptions {
@@ -54,13 +56,14 @@ export class Decoder {
   #rings: Rings;
   #memories: LCache<Tensor>;
 
-  constructor(parts: TitanParts, batch: number, settings: DecoderSettings, graphs: GraphCache) {
+  /** @param room tokens of a row for which there is room at once. */
+  constructor(parts: TitanParts, batch: number, settings: DecoderSettings, graphs: GraphCache, room: number) {
     this.#parts = parts;
     this.settings = settings;
     this.#graphs = graphs;
     this.#seen = Array<number>(batch).fill(0);
     this.#longest = longestSequence(parts, settings.mode);
-    this.#rings = new Rings(parts, batch, settings.mode, ringCapacity(0));
+    this.#rings = new Rings(parts, batch, settings.mode, ringCapacity(Math.min(room, this.#longest)));
     this.#memories = zeroMemories(parts, this.#shape(1));
   }
 
@@ -194,6 +197,17 @@ export class Decoder {
     this.#seen[row] = seen;
   }
 
+  /**
+   * Makes the graphs that read as many tokens as there is room for, so that no reading waits for one; but for the form
+   * `tptt-0.12`, which has one for each length of a call: of one token.
+   *
+   * @param prompts whether many tokens will be read in a call; else one of each row.
+   */
+  async prepare({ prompts }: { readonly prompts: boolean }): Promise<void> {
+    const lengths = prompts && !this.settings.wholeCalls ? [longestBlock, shorterBlock, 1] : [1];
+    for (const length of lengths) await this.#graph(this.#shape(length));
+  }
+
   /** Only the last token of each row meets the head; those before it are read in blocks of a graph without one. */
   async #readInBlocks(
     rows: readonly (readonly number[])[],
@@ -223,7 +237,7 @@ export class Decoder {
     const batch = rows.length;
     const { mode, magWeights, params } = this.settings;
     const shape = this.#shape(length);
-    const graph = await this.#graphs.get("decoding", shape, () => compileDecoding(this.#parts, shape));
+    const graph = await this.#graph(shape);
     const inputIds = Tensor.zeros("int64", [batch, length]);
     for (const [i, row] of rows.entries())
       for (const [t, id] of row.entries()) inputIds.data[i * length + t] = BigInt(id);
@@ -251,6 +265,10 @@ export class Decoder {
       this.#memories.update(Number(layer), state);
       for (const part of Object.keys(state) as (keyof LinearState)[]) old?.[part]?.dispose();
     }
+  }
+
+  #graph(shape: DecodingShape) {
+    return this.#graphs.get("decoding", shape, () => compileDecoding(this.#parts, shape));
   }
 
   #shape(length: number): DecodingShape {

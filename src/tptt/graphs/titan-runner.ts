@@ -145,8 +145,8 @@ export class TitanRunner {
     return lossAndGradBytes(this.#parts, shape);
   }
 
-  /** A reader with a memory of its own for `batch` sequences. */
-  decoder(batch: number, { params, mode, magWeights, ramp }: RunState): Decoder {
+  /** A reader with a memory of its own for `batch` sequences, and at once room for so many tokens of each. */
+  decoder(batch: number, room: number, { params, mode, magWeights, ramp }: RunState): Decoder {
     this.#requireHead();
     const { base } = this.#parts;
     const { bidirectional, operatorForm } = this.#config;
@@ -166,7 +166,7 @@ export class TitanRunner {
       throw new InputError("bidirectional", "is true: memories that look ahead cannot continue a text");
     }
     const wholeCalls = operatorForm === "tptt-0.12" && mode !== "off";
-    return new Decoder(this.#parts, batch, { params, mode, magWeights, wholeCalls }, this.#graphs);
+    return new Decoder(this.#parts, batch, { params, mode, magWeights, wholeCalls }, this.#graphs, room);
   }
 
   /** Lets go of all sessions but the `keep` that were used last; they are made again when they are needed. */

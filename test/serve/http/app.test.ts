@@ -421,6 +421,7 @@ test("health and metrics", async () => {
 test("closing answers what was asked, refuses what comes later, and fails what takes too long", async () => {
   const model = await openTalker();
   const server = await serveModels({ tiny: model });
+  await server.scheduler.prepare(model, new AbortController().signal);
   const asked = { model: "tiny", prompt: "a", temperature: 0 };
   const short = post(server.url, "/v1/completions", { ...asked, max_tokens: 40 });
   const long = post(server.url, "/v1/completions", { ...asked, max_tokens: 1000, stream: true });
