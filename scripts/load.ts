@@ -32,7 +32,7 @@ try {
   const url = await listening();
   const { data } = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] };
   const load = { url, model: data[0]!.id, maxTokens: Number(values["max-tokens"]), prompt: values.prompt };
-  // Graphs are made when they are first needed: that is not what is measured.
+  // The first runs of a graph take longer: that is not what is measured.
   for (const clients of [8, 4, 2, 1]) await measure({ ...load, clients, requests: 2 * clients });
   console.log("| clients | answered | refused | p50 ms | p99 ms | first token ms | tokens/s | memory GB |");
   console.log("|---|---|---|---|---|---|---|---|");

@@ -100,6 +100,24 @@ test.each(["llama-gqa", "gemma3"])("rings grow with the sequence: %s over 600 to
   expect(seen).toBe(ids.length);
 });
 
+test("room that is made at once changes no logits, and is not more than the model's positions", async () => {
+  const options = { operatorMode: "delta_rule" } as const;
+  const model = await longTitan("llama-gqa", 1024, options);
+  const [plain, roomy] = [model.decoder(2), model.decoder(2, 600)];
+  // Two rows, and in two layers keys and values of two heads of 12, for 768 tokens more.
+  expect(roomy.stateBytes - plain.stateBytes).toBe(4 * 2 * 2 * 2 * 2 * 12 * 768);
+  for (const ids of [
+    [randomIds(20), randomIds(9)],
+    [[3], [4]],
+  ]) {
+    const expected = await plain.read(ids);
+    for (const [i, logits] of (await roomy.read(ids)).entries())
+      expect(logits!).toBeCloseToTensor(expected[i]!, close);
+  }
+  const short = await titan("llama-gqa", options);
+  expect(short.decoder(1, 600).stateBytes).toBe(short.decoder().stateBytes);
+});
+
 describe("a long reading", () => {
   test.each([
     ["llama-gqa", 0.4],
