@@ -16,7 +16,9 @@ export function openCsv(source: ByteSource, delimiter: "," | "\t"): RowFile {
   let header: readonly string[] | undefined;
   const fieldsOf = (bytes: Uint8Array, where: string): readonly string[] => {
     const text = textOf(bytes, where);
-    const { data, errors } = Papa.parse<string[]>(text, { delimiter, newline: "\n" });
+    // The library takes a byte order mark away; that of the file was passed over, and any other is text.
+    const kept = text.startsWith("\ufeff") ? `\ufeff${text}` : text;
+    const { data, errors } = Papa.parse<string[]>(kept, { delimiter, newline: "\n" });
     if (errors[0]) throw new InputError(where, `${errors[0].message}; mend its quotes`);
     return data[0] ?? [];
   };

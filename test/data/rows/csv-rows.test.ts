@@ -14,6 +14,12 @@ test("the first row names the columns; quotes hold commas, quotes and line feeds
   expect(again).toEqual(values);
 });
 
+test("a byte order mark is passed over at the start of the file alone", async () => {
+  const { values, again } = await rowsOf(await openWritten("a.csv", "\ufeffa,b\n\ufeff1,\ufeff2\n"));
+  expect(values).toEqual([{ a: "\ufeff1", b: "\ufeff2" }]);
+  expect(again).toEqual(values);
+});
+
 test(".tsv has tabs", async () => {
   const { values } = await rowsOf(await openWritten("a.tsv", 'a\tb\n1,2\t"3\t4"\n'));
   expect(values).toEqual([{ a: "1,2", b: "3\t4" }]);
