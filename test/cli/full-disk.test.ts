@@ -1,17 +1,10 @@
-import { execFile, spawnSync } from "node:child_process";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { latestCheckpoint } from "../../src/train/checkpoint-folder.js";
-import { temporaryFolder } from "../models/fixture.js";
+import { openHub } from "../io/hub/use-hub.js";
+import { canMount, runOnSmallDisk } from "./small-disk.js";
 import { openWorkspace, problems, tptt } from "./workspace.js";
-
-const main = fileURLToPath(new URL("../../src/cli/this-process.ts", import.meta.url));
-const namespace = process.getuid?.() === 0 ? ["--mount"] : ["--mount", "--map-root-user"];
-/** Whether a small disk can be made here: a tmpfs in a mount namespace of its own, which goes with its process. */
-const canMount = spawnSync("unshare", [...namespace, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status === 0;
 
 test.runIf(canMount)(
   "a full disk ends training with a clear error; the last checkpoint is whole, and goes on",
@@ -19,25 +12,15 @@ test.runIf(canMount)(
     const { folder, model, write } = await openWorkspace();
     const dataset = await write("data.jsonl", problems);
     const options = ["--model", model, "--dataset", dataset, "--batch-size", "2", "--max-steps", "12"];
-    const saving = [...options, "--save-steps", "1"];
-    const [disk, out] = [join(folder, "disk"), await temporaryFolder()];
-    await mkdir(disk);
     // Room for a few checkpoints; then more is made, as who deletes something does.
     const script = `
     mount -t tmpfs -o size=400k tmpfs "$DISK"
-    "$@" --output "$DISK/run" 2> "$OUT/stderr"; echo $? > "$OUT/code"
+    "$TPTT" train "$@" --output "$DISK/run" 2> "$OUT/stderr"; echo $? > "$OUT/code"
     cp -a "$DISK/run" "$OUT/full"
     mount -o remount,size=64m "$DISK"
     "$TPTT" train --output "$DISK/run" --resume 2> "$OUT/stderr-resumed"
     cp -a "$DISK/run" "$OUT/resumed"`;
-    const node = [process.execPath, "--conditions=source", "--import", "tsx", main];
-    const command = await write("tptt", `#!/bin/sh\nexec ${node.map((arg) => `'${arg}'`).join(" ")} "$@"\n`);
-    await promisify(execFile)("chmod", ["+x", command]);
-    await promisify(execFile)(
-      "unshare",
-      [...namespace, "sh", "-c", script, "sh", command, "train", ...saving],
-      { env: { ...process.env, DISK: disk, OUT: out, TPTT: command } },
-    );
+    const { disk, out } = await runOnSmallDisk(script, [...options, "--save-steps", "1"]);
 
     const stderr = await readFile(join(out, "stderr"), "utf8");
     const run = join(disk, "run");
@@ -56,5 +39,50 @@ test.runIf(canMount)(
     expect((await tptt(["train", ...options, "--output", whole])).code).toBe(0);
     const weights = (path: string) => readFile(join(path, "adapter_model.safetensors"));
     expect(await weights(join(out, "resumed"))).toEqual(await weights(whole));
+  },
+);
+
+test.runIf(canMount)(
+  "a disk that fills up during a download ends the command with a clear error; the next one goes on",
+  async () => {
+    const { model } = await openWorkspace();
+    const { hub } = await openHub();
+    const rows = `${problems}\n`.repeat(1000);
+    await hub.add("dataset", "org/texts", { "data.jsonl": rows });
+    // While nothing comes, somebody else takes the room that was there at the beginning.
+    hub.fail({ path: "/resolve-cache/", cutAfter: 100_000, silence: 2_000 });
+    const script = `
+    mount -t tmpfs -o size=1m tmpfs "$DISK"
+    export HF_HOME="$DISK"
+    "$TPTT" "$@" 2> "$OUT/stderr" & command=$!
+    while kill -0 $command && ! [ -s "$DISK"/hub/datasets--org--texts/blobs/*.incomplete ]; do sleep 0.1; done
+    head -c 2000000 /dev/zero > "$DISK/filler" || true
+    wait $command; echo $? > "$OUT/code"
+    cp -a "$DISK/hub" "$OUT/full"
+    rm "$DISK/filler"
+    "$TPTT" "$@" > "$OUT/stdout"
+    cp -a "$DISK/hub" "$OUT/resumed"`;
+    const { disk, out } = await runOnSmallDisk(script, ["data", "org/texts", "--model", model], {
+      HF_ENDPOINT: hub.url,
+      HF_HUB_OFFLINE: "",
+    });
+
+    expect(await readFile(join(out, "code"), "utf8")).toBe("2\n");
+    const place = `cannot be written to ${disk}/hub: its disk is full`;
+    expect(await readFile(join(out, "stderr"), "utf8")).toMatch(
+      new RegExp(`\\ntptt: org/texts: data.jsonl: ${place} \\(\\d+ bytes free\\); make room and try again`),
+    );
+    const full = join(out, "full", "datasets--org--texts");
+    expect((await readdir(full)).sort()).toEqual(["blobs", "trees"]);
+    const [part, ...others] = await readdir(join(full, "blobs"));
+    expect([part, others]).toEqual([expect.stringMatching(/\.tptt\.incomplete$/), []]);
+    const { size } = await stat(join(full, "blobs", part!));
+    expect(size).toBeGreaterThanOrEqual(100_000);
+    expect(size).toBeLessThan(rows.length);
+
+    expect(hub.requests.at(-1)?.range).toBe(`bytes=${size}-`);
+    expect(await readFile(join(out, "stdout"), "utf8")).toContain("10,000 records\n");
+    const [blob] = await readdir(join(out, "resumed", "datasets--org--texts", "blobs"));
+    expect(await readFile(join(out, "resumed", "datasets--org--texts", "blobs", blob!), "utf8")).toBe(rows);
   },
 );

@@ -117,7 +117,10 @@ export class RepoCache {
     } catch (error) {
       if (!["EPERM", "EACCES", "ENOSYS", "ENOTSUP", "UNKNOWN"].includes(String(errorCode(error))))
         throw error;
-      await copyFile(blob, temporary);
+      await copyFile(blob, temporary).catch(async (problem: unknown) => {
+        await rm(temporary, { force: true });
+        throw problem;
+      });
     }
     await rename(temporary, target);
   }

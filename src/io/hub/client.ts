@@ -55,7 +55,7 @@ export class HubClient {
       });
       if (answer instanceof InputError) {
         if (last) throw answer;
-        await this.#wait(failed, null, subject);
+        await this.#wait(failed, null, subject, init.signal);
         continue;
       }
       const { response } = answer;
@@ -63,7 +63,7 @@ export class HubClient {
       await response.body?.cancel();
       const refused = refusal(response, subject, this.settings);
       if (last || !isPassing(response.status)) throw refused;
-      await this.#wait(failed, response.headers.get("retry-after"), subject, refused);
+      await this.#wait(failed, response.headers.get("retry-after"), subject, init.signal, refused);
     }
   }
 
@@ -125,6 +125,7 @@ export class HubClient {
     failed: number,
     retryAfter: string | null,
     subject: Subject,
+    signal: AbortSignal | null | undefined,
     refused?: InputError,
   ): Promise<void> {
     const asked = secondsOf(retryAfter);
@@ -132,7 +133,7 @@ export class HubClient {
     const ms = asked === undefined ? this.settings.retryDelay * 2 ** (failed - 1) : 1000 * asked;
     if (ms >= 5000)
       this.observer.note?.(`${subject.name}: the hub asks us to wait ${Math.ceil(ms / 1000)} s`);
-    await delay(ms);
+    await delay(ms, undefined, signal ? { signal } : {});
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { constants, type FileHandle, open, rename, rm } from "node:fs/promises";
-import { InputError, writeError } from "../../errors.js";
+import { InputError } from "../../errors.js";
 import { problemIn, startOf, takeBody } from "./answer.js";
 import { attempts, type HubClient } from "./client.js";
 import type { HubFile } from "./hub.js";
@@ -14,7 +14,12 @@ export interface Download extends HubFile {
   readonly path: string;
   /** Told how many bytes came, or, below zero, have to come again. */
   readonly onBytes: (count: number) => void;
+  /** Ends it; what has come stays. */
+  readonly signal: AbortSignal;
 }
+
+/** Where what has come of a file lies. Not Python's name for it: its locks and ours do not know of each other. */
+export const partOf = (path: string): string => `${path}.tptt.incomplete`;
 
 /**
  * Downloads a file: from where an earlier try was cut off, as often as the connection is, and with its name only when
@@ -24,8 +29,7 @@ export interface Download extends HubFile {
  */
 export async function download(client: HubClient, file: Download): Promise<void> {
   const { path, etag, subject } = file;
-  // Not Python's name for it: its locks and ours do not know of each other.
-  const part = await PartialFile.open(`${path}.tptt.incomplete`, file);
+  const part = await PartialFile.open(partOf(path), file);
   try {
     await receiveAll(client, part, file);
     if (!part.isRight()) {
@@ -44,7 +48,7 @@ export async function download(client: HubClient, file: Download): Promise<void>
     await part.finish(path);
   } catch (error) {
     await part.close();
-    throw writeError(path, error);
+    throw error;
   }
 }
 
@@ -72,7 +76,7 @@ interface Outcome {
 async function receive(
   client: HubClient,
   part: PartialFile,
-  { url, subject, etag, size }: Download,
+  { url, subject, etag, size, signal }: Download,
   validator: string | undefined,
 ): Promise<Outcome> {
   const { settings } = client;
@@ -81,7 +85,7 @@ async function receive(
   const range =
     from === 0 ? {} : { range: `bytes=${from}-`, ...(validator ? { "if-range": validator } : {}) };
   // 416: what an earlier try left reaches beyond the end.
-  const init = { headers: range, signal: stop.signal };
+  const init = { headers: range, signal: AbortSignal.any([stop.signal, signal]) };
   const answer = await client.request(url, subject, init, attempts, [416]);
   const { response } = answer;
   const problem = problemIn(answer, etag, size);
@@ -151,10 +155,12 @@ class PartialFile {
       );
     }
     for (let done = 0; done < chunk.byteLength; ) {
-      done += (await this.#handle.write(chunk, done, chunk.byteLength - done, this.length + done))
-        .bytesWritten;
+      const rest = chunk.byteLength - done;
+      const { bytesWritten } = await this.#handle.write(chunk, done, rest, this.length);
+      // Counted at once: what a disk takes before it is full stays.
+      this.#count(chunk.subarray(done, done + bytesWritten));
+      done += bytesWritten;
     }
-    this.#count(chunk);
   }
 
   #count(chunk: Uint8Array): void {

@@ -1,11 +1,12 @@
-import { statfs } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../errors.js";
 import { type ByteSource, openFile } from "../byte-source.js";
 import { FileLock } from "../file-lock.js";
 import { checkedFile, isCommit, RepoCache } from "./cache.js";
 import type { HubClient } from "./client.js";
-import { download } from "./download.js";
+import { cacheError, requireRoom } from "./disk-room.js";
+import { download, partOf } from "./download.js";
 import type { HubFile, HubRepo } from "./hub.js";
 import { HubUnreachable, notHere, placeOf, type Subject } from "./hub-error.js";
 import type { HubId, RepoType } from "./hub-id.js";
@@ -86,8 +87,12 @@ class Repository implements HubRepo {
       const file = this.#fileAt(path);
       if (!(await this.#cache.has(this.commit, path, file))) missing.set(path, file);
     }
-    if (missing.size > 0) await this.#download(missing);
-    await this.#cache.writeRef(this.#subject.revision ?? "main", this.commit);
+    try {
+      if (missing.size > 0) await this.#download(missing);
+      await this.#cache.writeRef(this.#subject.revision ?? "main", this.commit);
+    } catch (error) {
+      throw await cacheError(error, this.#subject, this.#client.settings.cache);
+    }
     return this.#cache.snapshot(this.commit);
   }
 
@@ -124,26 +129,46 @@ class Repository implements HubRepo {
     await this.#cache.prepare();
     const contents = new Map([...missing.values()].map((file) => [file.etag, file]));
     const total = [...contents.values()].reduce((sum, { size }) => sum + size, 0);
-    await this.#requireSpace(total);
+    let toCome = 0;
+    for (const file of contents.values()) toCome += await this.#toCome(file);
+    await requireRoom(settings.cache, this.name, toCome);
     let done = 0;
     const onBytes = (count: number) => {
       done += count;
       observer.transfer?.({ direction: "download", name: this.name, done, total });
     };
     const waiting = missing.entries();
+    const failed = new AbortController();
     const work = async () => {
-      for (const [path, file] of waiting) await this.#one(path, file, onBytes);
+      for (const [path, file] of waiting) {
+        await this.#one(path, file, onBytes, failed.signal).catch(async (error: unknown) => {
+          // Who waits for the first error does not wait for the other files.
+          failed.abort(await cacheError(error, { ...this.#subject, file: path }, settings.cache));
+        });
+        if (failed.signal.aborted) return;
+      }
     };
-    try {
-      await Promise.all(Array.from({ length: parallel }, work));
-    } finally {
-      observer.transferEnded?.();
-    }
+    await Promise.all(Array.from({ length: parallel }, work));
+    observer.transferEnded?.();
+    failed.signal.throwIfAborted();
   }
 
-  async #one(path: string, file: HubFile, onBytes: (count: number) => void): Promise<void> {
+  /** Bytes of a content that are not here. */
+  async #toCome(file: HubFile): Promise<number> {
+    if (await this.#cache.hasBlob(file)) return 0;
+    const part = await stat(partOf(this.#cache.blob(file.etag))).catch(() => undefined);
+    return Math.max(0, file.size - (part?.size ?? 0));
+  }
+
+  async #one(
+    path: string,
+    file: HubFile,
+    onBytes: (count: number) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { observer } = this.#client;
     const lock = await FileLock.acquire(this.#cache.lock(file.etag), {
+      signal,
       onWait: ({ pid }) => {
         if (pid !== process.pid)
           observer.note?.(`${this.name}: waiting for process ${pid}, which downloads ${path}`);
@@ -157,24 +182,13 @@ class Repository implements HubRepo {
           subject: { ...this.#subject, file: path },
           path: this.#cache.blob(file.etag),
           onBytes,
+          signal,
         });
       }
       await this.#cache.link(this.commit, path, file.etag);
     } finally {
       lock.release();
     }
-  }
-
-  /** @throws InputError before anything is written when the disk has no room for it. */
-  async #requireSpace(bytes: number): Promise<void> {
-    const { cache } = this.#client.settings;
-    const disk = await statfs(cache).catch(() => undefined);
-    const free = disk === undefined ? Number.POSITIVE_INFINITY : disk.bavail * disk.bsize;
-    if (bytes <= free) return;
-    throw new InputError(
-      cache,
-      `has room for ${free} bytes, ${this.name} needs ${bytes}; make room, or set HF_HOME elsewhere`,
-    );
   }
 }
 
@@ -242,7 +256,9 @@ async function treeOf(
     if (error instanceof HubUnreachable && (await cache.filesOf(commit)).size > 0) return undefined;
     throw error;
   }
-  await cache.writeTree(commit, files);
+  await cache.writeTree(commit, files).catch(async (error: unknown) => {
+    throw await cacheError(error, subject, client.settings.cache);
+  });
   return files;
 }
 

@@ -3,30 +3,49 @@ import { existsSync } from "node:fs";
 import { lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, test, vi } from "vitest";
+import { InputError } from "../../../src/errors.js";
 import type { HubClient } from "../../../src/io/hub/client.js";
 import { openRepository } from "../../../src/io/hub/repository.js";
 import { Random } from "../../../src/random.js";
 import { sha256 } from "./hub-store.js";
 import { openHub } from "./use-hub.js";
 
-const disk = vi.hoisted(() => ({ linksAreImpossible: false, free: undefined as number | undefined }));
+const disk = vi.hoisted(() => ({
+  /** The code of the error that each link is answered with. */
+  linkError: undefined as string | undefined,
+  /** What the system says of its room, in bytes. */
+  free: undefined as number | undefined,
+  /** Bytes after which it is full. */
+  room: undefined as number | undefined,
+}));
 
 vi.mock("node:fs/promises", async (original) => {
   const real = await original<typeof import("node:fs/promises")>();
   const symlink: typeof real.symlink = (...args) => {
-    if (!disk.linksAreImpossible) return real.symlink(...args);
-    throw Object.assign(new Error("no links here"), { code: "EPERM" });
+    if (!disk.linkError) return real.symlink(...args);
+    throw Object.assign(new Error("no links here"), { code: disk.linkError });
+  };
+  const open: typeof real.open = async (...args) => {
+    const handle = await real.open(...args);
+    const write = handle.write.bind(handle) as (...args: unknown[]) => ReturnType<typeof handle.write>;
+    const limited = async (bytes: Uint8Array, offset: number, length: number, position: number) => {
+      if (disk.room === undefined) return write(bytes, offset, length, position);
+      if (disk.room === 0) throw Object.assign(new Error("no room"), { code: "ENOSPC" });
+      const part = Math.min(length, disk.room);
+      disk.room -= part;
+      return write(bytes, offset, part, position);
+    };
+    return Object.assign(handle, { write: limited });
   };
   const statfs = async (path: string) => {
     const found = await real.statfs(path);
     return disk.free === undefined ? found : { ...found, bsize: 1, bavail: disk.free };
   };
-  return { ...real, symlink, statfs };
+  return { ...real, open, symlink, statfs };
 });
 
 beforeEach(() => {
-  disk.linksAreImpossible = false;
-  disk.free = undefined;
+  disk.linkError = disk.free = disk.room = undefined;
 });
 
 /** Bytes that no range repeats. */
@@ -96,7 +115,7 @@ test.each([
 });
 
 test("where links are impossible, files are copies", async () => {
-  disk.linksAreImpossible = true;
+  disk.linkError = "EPERM";
   const { hub, client } = await openHub();
   await hub.add("model", "org/model", files);
   const folder = await (await open(client())).get(Object.keys(files));
@@ -111,11 +130,69 @@ test("a disk without room for a file is told before anything is downloaded", asy
   const { hub, client, cache } = await openHub();
   await hub.add("model", "org/model", files);
   await expect((await open(client())).get(["sub/model.safetensors"])).rejects.toThrow(
-    `${cache}: has room for 299999 bytes, org/model needs 300000; make room, or set HF_HOME elsewhere`,
+    `${cache}: has room for 299999 bytes, org/model needs 300000 more; make room, or set HF_HOME elsewhere`,
   );
   expect(hub.requests.filter(({ path }) => path.includes("/resolve/"))).toEqual([]);
   disk.free = 300_000;
   await (await open(client())).get(["sub/model.safetensors"]);
+});
+
+test("what an earlier try left needs no room again", async () => {
+  const { hub, client, cache } = await openHub();
+  await hub.add("model", "org/model", files);
+  const blobs = join(cache, "models--org--model/blobs");
+  await mkdir(blobs, { recursive: true });
+  await writeFile(join(blobs, `${sha256(weights)}.tptt.incomplete`), weights.subarray(0, 123_456));
+  disk.free = 176_543;
+  const repo = await open(client());
+  await expect(repo.get(["sub/model.safetensors"])).rejects.toThrow("org/model needs 176544 more");
+  disk.free = 176_544;
+  await repo.get(["sub/model.safetensors"]);
+});
+
+test("a disk that fills up is told with its room and what to do; what came stays, and the next call goes on", async () => {
+  const { hub, client, cache } = await openHub();
+  await hub.add("model", "org/model", files);
+  const repo = await open(client());
+  disk.room = 120_000;
+  const full = repo.get(["sub/model.safetensors"]);
+  await expect(full).rejects.toThrow(InputError);
+  await expect(full).rejects.toThrow(
+    /^org\/model: sub\/model.safetensors: cannot be written to \/.*hub: its disk is full \(\d+ bytes free\); make room and/,
+  );
+  const root = join(cache, "models--org--model");
+  expect(await readdir(join(root, "blobs"))).toEqual([`${sha256(weights)}.tptt.incomplete`]);
+  expect(existsSync(join(root, "snapshots"))).toBe(false);
+  disk.room = undefined;
+  const folder = await repo.get(["sub/model.safetensors"]);
+  expect(hub.requests.at(-1)?.range).toBe("bytes=120000-");
+  expect(sha256(await readFile(join(folder, "sub/model.safetensors")))).toBe(sha256(weights));
+});
+
+test("a disk without room for a link is told as well, and the content is not downloaded again", async () => {
+  const { hub, client } = await openHub();
+  await hub.add("model", "org/model", files);
+  const repo = await open(client());
+  disk.linkError = "ENOSPC";
+  await expect(repo.get(["config.json"])).rejects.toThrow(/^org\/model: config.json: .*its disk is full/);
+  disk.linkError = undefined;
+  hub.requests.length = 0;
+  expect(await readFile(join(await repo.get(["config.json"]), "config.json"), "utf8")).toBe('{"a": 1}');
+  expect(hub.requests).toEqual([]);
+});
+
+test("where a file fails for good, the others are not waited for, and what came of them stays", async () => {
+  const { hub, client, cache } = await openHub();
+  const other = noise(300_000, 2);
+  await hub.add("model", "org/model", { ...files, "other.safetensors": other });
+  hub.fail({ path: `/large/${sha256(other)}`, cutAfter: 100_000, silence: 60_000 });
+  hub.fail({ path: "/config.json", status: 403 });
+  const repo = await open(client());
+  const started = Date.now();
+  await expect(repo.get(["other.safetensors", "config.json"])).rejects.toThrow(/config.json: is refused/);
+  expect(Date.now() - started).toBeLessThan(10_000);
+  expect(await readdir(join(cache, ".locks/models--org--model"))).toEqual([]);
+  await repo.get(["other.safetensors", "config.json"]);
 });
 
 test("a connection that is cut is gone on with from where it was, as often as it takes", async () => {
