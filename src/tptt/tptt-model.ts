@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { type Device, type Parameter, type Params, requireDevice, type Tensor } from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
@@ -64,6 +65,8 @@ export class TpttModel {
   readonly #magWeights: MagWeights;
   readonly #sharedBase: SharedBase;
   readonly #ownsBase: boolean;
+  /** The trained weights as they were read, and from which folder. */
+  #loaded: { readonly params: Params; readonly folder: string } | undefined;
 
   /** Titanizes a base model; `params` must be set before it runs ({@link TpttModel.initializeParams}). */
   constructor(parts: TpttModelParts);
@@ -161,6 +164,7 @@ export class TpttModel {
   async loadParams(path: string): Promise<void> {
     if (this.trainable.length === 0) return;
     this.params = Object.fromEntries(await loadTpttSafetensors(path, this.trainable));
+    this.#loaded = { params: this.params, folder: dirname(path) };
   }
 
   /** Where the graphs run. */
@@ -345,21 +349,23 @@ export class TpttModel {
     await writeTitan(folder, this.#snapshot());
   }
 
-  /** Writes the low-rank updates as a plain PEFT adapter of the base model. */
+  /** Writes the low-rank updates as a plain PEFT adapter of the base model, with a card unless there is a README. */
   async saveAdapter(folder: string): Promise<void> {
     await writePeftAdapter(folder, this.#snapshot());
   }
 
-  /** Writes the base model with what was trained in its weights, in Hugging Face form. */
+  /** Writes the base model with what was trained in its weights, in Hugging Face form, with a card unless there is a README. */
   async saveMerged(folder: string): Promise<void> {
     await writeMerged(folder, this.#snapshot());
   }
 
+  /** The titan as it is now. */
   #snapshot(): TitanSnapshot {
     const { baseConfig, baseLicense, tokenizer, trainable, params, magWeight, disableLinearAttn } = this;
     const config = this.config.with({ magWeight, disableLinearAttn });
     const [parts, basePath] = [this.#parts, this.#sharedBase.path];
-    return { config, baseConfig, baseLicense, basePath, tokenizer, parts, trainable, params };
+    const loadedFrom = this.#loaded?.params === params ? this.#loaded.folder : undefined;
+    return { config, baseConfig, baseLicense, basePath, tokenizer, parts, trainable, params, loadedFrom };
   }
 
   /**

@@ -3,40 +3,52 @@ import { stringify } from "yaml";
 import { parseHubId } from "../../io/hub/hub-id.js";
 import type { JsonObject } from "../../io/json-file.js";
 import { seriesOf } from "../../io/metrics.js";
+import type { Card } from "./card-variables.js";
 import type { LicenseFields } from "./hub-licenses.js";
 import type { RunRecord, TrainResults } from "./run-record.js";
 
-/** What the header of a titan's card is made of. */
-export interface CardSubject {
-  /** The folder's name. */
-  readonly modelId: string;
-  /** The fields of `config.json`. */
-  readonly config: JsonObject;
+/** What the header of a card is made of. */
+export interface CardSubject extends Pick<Card, "kind" | "modelId" | "config" | "isTrained"> {
   /** Where the base model is on the hub, if it is. */
   readonly baseModelId: string | undefined;
   readonly pipelineTag: string;
   readonly license: Partial<LicenseFields>;
+  /** What holds of this model. */
   readonly record: RunRecord;
 }
 
 /**
- * The hub's metadata of a titan: the header of its card, as YAML.
+ * The hub's metadata of a model: the header of its card, as YAML.
  * https://github.com/huggingface/hub-docs/blob/main/modelcard.md
  */
 export function cardMetadata(subject: CardSubject): string {
-  const { modelId, config, baseModelId, pipelineTag, license, record } = subject;
+  const { kind, modelId, config, baseModelId, pipelineTag, license, record, isTrained } = subject;
   const lora = Boolean(config.lora_config);
+  const { library, tags, relation } = {
+    titan: {
+      library: "tptt",
+      tags: ["tptt", "titans", "linear-attention", lora ? "lora" : "full"],
+      relation: lora ? "adapter" : "finetune",
+    },
+    adapter: { library: "peft", tags: ["tptt", "lora"], relation: "adapter" },
+    // Weights in another form, and nothing more, are none of the relations that the hub knows.
+    merged: {
+      library: "transformers",
+      tags: lora ? ["tptt", "lora"] : ["tptt"],
+      relation: isTrained ? "finetune" : undefined,
+    },
+  }[kind];
   const datasets = [...new Set(record.results?.data.files?.flatMap((file) => file.hub_id ?? []))];
   const results = evaluationResults(record, pipelineTag);
   const fields = {
     ...license,
-    library_name: "tptt",
+    library_name: library,
     pipeline_tag: pipelineTag,
     ...(baseModelId === undefined
       ? {}
-      : { base_model: baseModelId, base_model_relation: lora ? "adapter" : "finetune" }),
+      : { base_model: baseModelId, ...(relation === undefined ? {} : { base_model_relation: relation }) }),
     ...(datasets.length > 0 ? { datasets } : {}),
-    tags: ["tptt", "titans", "linear-attention", lora ? "lora" : "full"],
+    tags,
     ...(results.length > 0 ? { "model-index": [{ name: modelId, results }] } : {}),
   };
   return stringify(fields, { lineWidth: 0 });

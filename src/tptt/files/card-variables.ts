@@ -4,6 +4,7 @@ import type { License } from "../../io/license.js";
 import { magWeightSeries, type Series, seriesOf } from "../../io/metrics.js";
 import { cardMetadata, dataNames, rounded, shownName } from "./card-metadata.js";
 import { hubLicense } from "./hub-licenses.js";
+import { pythonLoading } from "./python-loading.js";
 import type { EvaluationRecord, RunRecord, TrainResults } from "./run-record.js";
 
 /** Files that a card lists; of more it tells how many there are. */
@@ -19,30 +20,47 @@ export const licenseVariables = (license: License | undefined): Readonly<Record<
         ...(license.link === undefined ? {} : { license_link: license.link }),
       };
 
+/** What a card is of: a titan; or what it becomes without its memories, a PEFT adapter or a plain model. */
+export type CardKind = "titan" | "adapter" | "merged";
+
+/** What a card is made of. */
+export interface Card {
+  readonly kind: CardKind;
+  readonly modelId: string;
+  /** The fields of a titan's `config.json`: this one's, or that of the one that it was made from. */
+  readonly config: JsonObject;
+  readonly record: RunRecord;
+  /** Whether anything of it was trained. */
+  readonly isTrained: boolean;
+  /** The file with the curves, in the folder. */
+  readonly curves?: string | undefined;
+}
+
+/** Where the base model is on the hub, which takes names of its own only: a path would make it refuse the card. */
+export function hubNameOf(base: unknown): string | undefined {
+  return typeof base === "string" && /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/.test(base) ? base : undefined;
+}
+
 /**
  * The variables of a card's template.
  *
- * @param folder the titan's, as an absolute path.
- * @param config the fields of `config.json`.
- * @param curves the file with the curves, in the folder.
  * @param extra variables that take the place of these.
  */
 export function cardVariables(
-  folder: string,
-  config: JsonObject,
-  record: RunRecord,
-  curves: string | undefined,
+  { kind, modelId, config, record, isTrained, curves }: Card,
   extra: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
-  const base = typeof config.base_model_name === "string" ? config.base_model_name : "";
+  const baseId = hubNameOf(config.base_model_name);
+  const pipelineTag = pipelineTagOf(config);
   const variables = {
-    model_id: basename(folder),
+    kind,
+    model_id: modelId,
     config,
-    base_name: basename(base),
-    // The hub takes names of its own only: a path would make it refuse the card.
-    ...(/^[A-Za-z0-9][\w.-]*\/[\w.-]+$/.test(base) ? { base_model_id: base } : {}),
-    pipeline_tag:
-      String(config.model_task ?? "causal_lm") === "causal_lm" ? "text-generation" : "feature-extraction",
+    is_trained: isTrained,
+    base_name: basename(String(config.base_model_name ?? "")),
+    ...(baseId === undefined ? {} : { base_model_id: baseId }),
+    pipeline_tag: pipelineTag,
+    python: pythonLoading(config, baseId, pipelineTag === "text-generation", undefined),
     ...trainingVariables(record),
     data: dataVariables(record.results),
     metrics: metricRows(record),
@@ -54,14 +72,31 @@ export function cardVariables(
   const baseModelId = variables.base_model_id;
   const fields = license ? hubLicense(license, baseModelId) : {};
   const metadata = cardMetadata({
-    modelId: variables.model_id,
+    kind,
+    modelId,
     config,
     baseModelId,
-    pipelineTag: variables.pipeline_tag,
+    pipelineTag,
     license: fields,
-    record,
+    record: kind === "titan" ? record : withoutMemories(record),
+    isTrained,
   });
   return { ...variables, ...fields, metadata };
+}
+
+/** What the model is for, as the hub calls it. Only the config of a model of images says how large they are. */
+function pipelineTagOf({ model_task, image_size }: JsonObject): string {
+  if (String(model_task ?? "causal_lm") === "causal_lm") return "text-generation";
+  return image_size === undefined ? "feature-extraction" : "image-feature-extraction";
+}
+
+/** What was measured of a titan when its memories had no share: that holds without them. */
+function withoutMemories(record: RunRecord): RunRecord {
+  return {
+    ...record,
+    metrics: magWeightSeries(record.metrics).values.at(-1) === 0 ? record.metrics : [],
+    evaluations: record.evaluations.filter(({ model }) => model?.mag_weight === 0),
+  };
 }
 
 /** What the hub calls `license` may be given as a variable too. */

@@ -3,11 +3,14 @@ import { join } from "node:path";
 import type { Params, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
-import { type JsonObject, readTextFileIfPresent } from "../../io/json-file.js";
+import { isObject, type JsonObject, readTextFileIfPresent } from "../../io/json-file.js";
 import { pathInside } from "../../io/model-folder.js";
 import { isFolder } from "../../io/path-kind.js";
 import { type LazyTensor, streamSafetensors } from "../../io/safetensors.js";
 import type { TitanParts } from "../graphs/titan-parts.js";
+import { hubNameOf } from "./card-variables.js";
+import { writeDerivedCard } from "./derived-card.js";
+import { autoMapOver } from "./python-loading.js";
 import type { TitanSnapshot } from "./snapshot.js";
 
 /**
@@ -16,10 +19,8 @@ import type { TitanSnapshot } from "./snapshot.js";
  *
  * @throws InputError when the base model's weights are quantised.
  */
-export async function writeMerged(
-  folder: string,
-  { parts, params, basePath, baseConfig, tokenizer }: TitanSnapshot,
-): Promise<void> {
+export async function writeMerged(folder: string, titan: TitanSnapshot): Promise<void> {
+  const { config, parts, params, basePath, baseConfig, tokenizer } = titan;
   if (parts.frozen.quantized) {
     throw new InputError(
       "quantize",
@@ -27,13 +28,19 @@ export async function writeMerged(
     );
   }
   await mkdir(folder, { recursive: true });
+  await writeDerivedCard(folder, "merged", titan);
   await streamSafetensors(join(folder, "model.safetensors"), mergedTensors(parts, params));
   await tokenizer?.save(folder);
   const generation = (await isFolder(basePath))
     ? await readTextFileIfPresent(await pathInside(basePath, "generation_config.json"))
     : undefined;
   if (generation !== undefined) await writeFileAtomic(join(folder, "generation_config.json"), generation);
-  await writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(inF32(baseConfig), null, 2)}\n`);
+  const { auto_map } = baseConfig;
+  const fields = {
+    ...inF32(baseConfig),
+    ...(isObject(auto_map) ? { auto_map: autoMapOver(hubNameOf(config.baseModelName), auto_map) } : {}),
+  };
+  await writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(fields, null, 2)}\n`);
 }
 
 /** The config says what the weights are stored as, under the name that its writer knew. */

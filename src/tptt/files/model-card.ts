@@ -6,16 +6,18 @@ import { writeFileAtomic } from "../../io/atomic-file.js";
 import { BoundedTemplate } from "../../io/bounded-template.js";
 import { type JsonObject, readTextFile } from "../../io/json-file.js";
 import type { Metrics } from "../../io/metrics.js";
-import { isFile } from "../../io/path-kind.js";
+import { exists, isFile } from "../../io/path-kind.js";
 import { writePlot } from "../../plot/render.js";
 import { trainingCurves } from "../../plot/training-curves.js";
 import { TpttConfig } from "../config/config.js";
+import { adapterFile } from "./adapter-file.js";
 import { cardVariables } from "./card-variables.js";
 import { readRunRecord } from "./run-record.js";
 
 const templatesFolder = fileURLToPath(new URL("../../../assets/templates", import.meta.url));
 const extension = ".md";
-const defaultTemplate = "model_card_template";
+/** The built-in template of all models. */
+export const modelCardTemplate = "model_card_template";
 /** An SVG: whoever shows it has fonts. */
 const curvesFile = "curves.svg";
 
@@ -54,8 +56,8 @@ export async function writeModelCard(outputPath: string, content: string): Promi
  * (`eval-<task>.json`).
  *
  * The template's variables are `config`, the fields of `config.json`; `model_id`, the folder's name; `base_name` and
- * `base_model_id`, the base model's name and, if it is on the hub, where; `pipeline_tag`; `metadata`, the hub's header in
- * YAML; of a run `dataset`, `epochs`, `batch_size`, `learning_rate`, `loss`, .. by the names of its options; `data`,
+ * `base_model_id`, the base model's name and, if it is on the hub, where; `is_trained`, whether there are trained
+ * weights; `pipeline_tag`; `python`, how transformers loads the base model; `metadata`, the hub's header in YAML; of a run `dataset`, `epochs`, `batch_size`, `learning_rate`, `loss`, .. by the names of its options; `data`,
  * `metrics`, `evaluations` and `curves`, as the built-in template uses them; and the extra ones.
  *
  * @param outputPath the folder.
@@ -73,11 +75,13 @@ export async function generateModelCard(
   extraVariables: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   const fields = config instanceof TpttConfig ? config.toJson({}) : config;
-  const path = await locateTemplate(template ?? defaultTemplate);
+  const path = await locateTemplate(template ?? modelCardTemplate);
   const folder = resolve(outputPath);
   const record = await readRunRecord(folder);
   const curves = record.metrics.length > 0 ? await drawCurves(folder, record.metrics) : undefined;
-  const variables = cardVariables(folder, fields, record, curves, extraVariables);
+  const card = { kind: "titan" as const, modelId: basename(folder), config: fields, record, curves };
+  const isTrained = await exists(join(folder, adapterFile));
+  const variables = cardVariables({ ...card, isTrained }, extraVariables);
   await writeModelCard(outputPath, await renderTemplate(path, variables));
 }
 
@@ -104,7 +108,15 @@ export async function checkCardTemplate(
       { task: "perplexity", data: { name: "data.jsonl" }, metrics: [{ name: "loss", value: 1 }] },
     ],
   };
-  const variables = cardVariables(resolve("titan"), config, record, curvesFile, { license: "apache-2.0" });
+  const card = {
+    kind: "titan",
+    modelId: "titan",
+    config,
+    record,
+    isTrained: true,
+    curves: curvesFile,
+  } as const;
+  const variables = cardVariables(card, { license: "apache-2.0" });
   await renderTemplate(await locateTemplate(template), variables);
 }
 

@@ -1,8 +1,8 @@
 import { mkdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
-import { type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../../io/json-file.js";
+import { type JsonObject, readJsonFileIfPresent } from "../../io/json-file.js";
 import { shown } from "../../io/json-text.js";
 import { pathInside } from "../../io/model-folder.js";
 import { isFolder } from "../../io/path-kind.js";
@@ -13,6 +13,7 @@ import { TpttConfig } from "../config/config.js";
 import { loraSchema } from "../config/lora-config.js";
 import { barePath, targetsFor } from "../config/lora-targets.js";
 import { adapterFile, isGate } from "./adapter-file.js";
+import { writeDerivedCard } from "./derived-card.js";
 import { type TitanSnapshot, trainedByPath } from "./snapshot.js";
 
 /** PEFT's config, inside an adapter's folder. */
@@ -52,7 +53,7 @@ export async function readPeftConfig(path: string): Promise<TpttConfig | undefin
 
 /**
  * Writes an adapter that `peft.PeftModel.from_pretrained` loads over the plain base model: its config, its weights
- * under PEFT's names, and a README unless there is one.
+ * under PEFT's names, and a card unless there is a README.
  *
  * @throws InputError when there is no LoRA.
  */
@@ -76,8 +77,7 @@ export async function writePeftAdapter(folder: string, titan: TitanSnapshot): Pr
   await mkdir(folder, { recursive: true });
   const named = [...tensors].map(([path, tensor]) => [`base_model.model.${barePath(path)}`, tensor] as const);
   await writeSafetensors(join(folder, adapterFile), new Map(named));
-  const readme = join(folder, "README.md");
-  if ((await readTextFileIfPresent(readme)) === undefined) await writeFileAtomic(readme, card(config));
+  await writeDerivedCard(folder, "adapter", titan);
   const updated = [...parts.base.namedModules()].filter(([, module]) => module instanceof LoraLinear);
   const fields = {
     ...lora,
@@ -92,15 +92,3 @@ export async function writePeftAdapter(folder: string, titan: TitanSnapshot): Pr
   };
   await writeFileAtomic(join(folder, configFile), `${JSON.stringify(fields, null, 2)}\n`);
 }
-
-const card = ({ baseModelName, loraConfig: lora }: TpttConfig): string => {
-  const base = basename(baseModelName);
-  return `---
-library_name: peft
-tags: [lora, tptt]
----
-# LoRA adapter of ${base}
-
-Low-rank updates (r ${lora?.r}, alpha ${lora?.loraAlpha}) of ${base}, trained with tptt, without its memories.
-`;
-};

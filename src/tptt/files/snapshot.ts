@@ -20,6 +20,8 @@ export interface TitanSnapshot {
   readonly trainable: readonly Parameter[];
   /** The trained weights by name. */
   readonly params: Params;
+  /** The folder of the saved titan or adapter that the trained weights are those of, if they are any's. */
+  readonly loadedFrom: string | undefined;
 }
 
 /** The trained weights by their paths in the model. */

@@ -19,7 +19,7 @@ async function savedTitan() {
 }
 
 test.each([
-  ["merge", ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]],
+  ["merge", ["README.md", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]],
   ["adapter", ["README.md", "adapter_config.json", "adapter_model.safetensors"]],
 ])("%s writes a folder that gives the titan's logits without memories", async (command, files) => {
   const { folder, titan, logits } = await savedTitan();

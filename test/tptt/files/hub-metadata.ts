@@ -8,8 +8,10 @@ import { z } from "zod";
 const text = z.string().min(1);
 const datasetId = z.string().regex(/^([\w.-]+\/)?[\w.-]+$/);
 
+const tasks = z.enum(["text-generation", "feature-extraction", "image-feature-extraction"]);
+
 const result = z.strictObject({
-  task: z.strictObject({ type: z.enum(["text-generation", "feature-extraction"]), name: text.optional() }),
+  task: z.strictObject({ type: tasks, name: text.optional() }),
   dataset: z.strictObject({
     type: datasetId,
     name: text,
@@ -36,7 +38,7 @@ export const hubMetadata = z
       .optional(),
     license_link: z.union([z.url(), z.enum(["LICENSE", "LICENSE.md"])]).optional(),
     library_name: text,
-    pipeline_tag: z.enum(["text-generation", "feature-extraction"]),
+    pipeline_tag: tasks,
     base_model: z
       .string()
       .regex(/^[\w.-]+\/[\w.-]+$/)
@@ -53,6 +55,5 @@ export const hubMetadata = z
     message: "a license that is other has a name",
   })
   .refine(
-    ({ base_model, base_model_relation }) =>
-      (base_model === undefined) === (base_model_relation === undefined),
+    ({ base_model, base_model_relation }) => base_model !== undefined || base_model_relation === undefined,
   );

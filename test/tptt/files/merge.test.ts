@@ -65,7 +65,7 @@ describe("a merged model", () => {
     const json = async (path: string) => JSON.parse(await readFile(path, "utf8"));
     const config = join(fixtureFolder("gemma3"), "config.json");
     expect(await json(join(folder, "config.json"))).toEqual({ ...(await json(config)), dtype: "float32" });
-    expect((await readdir(folder)).sort()).toEqual(["config.json", "model.safetensors"]);
+    expect((await readdir(folder)).sort()).toEqual(["README.md", "config.json", "model.safetensors"]);
     await writeFile(join(folder, "generation_config.json"), '{ "eos_token_id": 7 }');
     const again = await TpttModel.fromPretrained(folder);
     onTestFinished(() => again.dispose());

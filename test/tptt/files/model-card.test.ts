@@ -70,7 +70,8 @@ describe("the built-in card", () => {
 
   test("tells how to load it in Python, or that Python lacks the form of its operator", async () => {
     const { card } = await cardOf(config);
-    expect(card).not.toContain("```python");
+    expect(card).not.toContain("from tptt import");
+    expect(card).toContain('AutoModelForCausalLM.from_pretrained("merged")');
     expect(card).toContain("The Python package `tptt` lacks this form of the operator");
     const ofPython = { card: (await cardOf(config.with({ operatorForm: "tptt-0.12" }))).card };
     expect(ofPython.card).toContain("from tptt import TpttModel");
