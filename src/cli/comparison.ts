@@ -1,14 +1,15 @@
 import { stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parse } from "yaml";
 import { InputError } from "../errors.js";
 import { isObject, type JsonObject, readJsonFileIfPresent, readTextFileIfPresent } from "../io/json-file.js";
 import { seriesOf } from "../io/metrics.js";
+import { pathInside } from "../io/model-folder.js";
 import { exists } from "../io/path-kind.js";
 import { openSafetensors } from "../io/weight-source.js";
 import { adapterFile } from "../tptt/files/adapter-file.js";
 import { type RunRecord, readRunRecord } from "../tptt/files/run-record.js";
-import { RunFolder } from "./run-folder.js";
+import { optionsFile } from "./run-folder.js";
 import { distinctNames } from "./run-metrics.js";
 
 /** A measured value; of an evaluation with its interval of confidence. */
@@ -59,7 +60,7 @@ export async function readComparedRuns(paths: readonly string[]): Promise<Compar
 }
 
 async function readComparedRun(path: string, name: string): Promise<ComparedRun> {
-  const config = await readJsonFileIfPresent(join(path, "config.json"));
+  const config = await readJsonFileIfPresent(await pathInside(path, "config.json"));
   const record = await readRunRecord(path);
   if (config?.model_type !== "tptt" && record.metrics.length === 0) {
     throw new InputError(path, "is neither a saved titan's folder nor that of a training run");
@@ -102,7 +103,7 @@ function evaluationFigures({ evaluations }: RunRecord): Record<string, Figure> {
 }
 
 async function sizeFigures(path: string): Promise<Record<string, Figure>> {
-  const file = join(path, adapterFile);
+  const file = await pathInside(path, adapterFile);
   if (!(await exists(file))) return {};
   const weights = await openSafetensors(file);
   const shapes = [...weights.tensors.values()].map(({ shape }) => shape);
@@ -116,7 +117,7 @@ async function optionsOf(
   config: JsonObject | undefined,
   { results }: RunRecord,
 ): Promise<Record<string, unknown>> {
-  const text = await readTextFileIfPresent(RunFolder.optionsFile(path));
+  const text = await readTextFileIfPresent(await pathInside(path, optionsFile));
   const given: unknown = text === undefined ? {} : parse(text);
   const options = {
     ...(isObject(given) ? given : {}),

@@ -8,6 +8,9 @@ import { latestCheckpoint, setTornAside } from "../train/checkpoint-folder.js";
 import { lockRun, runLockFile } from "../train/run-lock.js";
 import { namesIn, requireEmpty } from "./output-folder.js";
 
+/** The name of the file with a run's options, in the run's folder. */
+export const optionsFile = "train.yaml";
+
 /** What a {@link RunFolder} found when it was opened. */
 interface Found {
   /** The folders that had to be made, by the outermost of them. */
@@ -73,15 +76,10 @@ export class RunFolder {
     }
   }
 
-  /** The file with the options of the run in a folder. */
-  static optionsFile(path: string): string {
-    return join(path, "train.yaml");
-  }
-
   /** Starts the run: its options are written for a later `--resume`. */
   async begin(options: Readonly<Record<string, unknown>>): Promise<void> {
     this.#begun = true;
-    await writeFileAtomic(RunFolder.optionsFile(this.path), stringify(options));
+    await writeFileAtomic(join(this.path, optionsFile), stringify(options));
   }
 
   /** Has nothing of a new run left when the folder is closed: for one that ends before its first step. */

@@ -1,6 +1,7 @@
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { InputError } from "../errors.js";
 import { type Metrics, metricsFile, readMetricsLines } from "../io/metrics.js";
+import { pathInside } from "../io/model-folder.js";
 import { isFolder } from "../io/path-kind.js";
 
 /** The metrics of a run, under a name that tells it from others. */
@@ -16,7 +17,7 @@ export interface NamedRun {
  */
 export async function readRuns(paths: readonly string[]): Promise<NamedRun[]> {
   const files = await Promise.all(
-    paths.map(async (path) => ((await isFolder(path)) ? join(path, metricsFile) : path)),
+    paths.map(async (path) => ((await isFolder(path)) ? pathInside(path, metricsFile) : path)),
   );
   const names = distinctNames(files.map((file) => dirname(resolve(file))));
   return Promise.all(

@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import { InputError } from "../errors.js";
 import { readFrontMatter } from "./front-matter.js";
 import { type JsonObject, readTextFileIfPresent } from "./json-file.js";
+import { pathInside } from "./model-folder.js";
 
 /** What a model's files say of its license; nothing is made up where they say nothing. */
 export interface License {
@@ -38,10 +38,13 @@ function licenseOf(id: unknown, name: unknown, link: unknown): License | undefin
 
 /** The license of a model's folder in Hugging Face form: of its README, or else of its config. */
 export async function licenseOfFolder(path: string, config: JsonObject): Promise<License | undefined> {
-  const card = await readTextFileIfPresent(join(path, "README.md")).catch((error: unknown) => {
-    if (error instanceof InputError) return undefined; // No text: it is for people, and the model is sound without it.
-    throw error;
-  });
+  const card = await pathInside(path, "README.md")
+    .then((file) => readTextFileIfPresent(file))
+    .catch((error: unknown) => {
+      // No text, or a link elsewhere: it is for people, and the model is sound without it.
+      if (error instanceof InputError) return undefined;
+      throw error;
+    });
   return (
     (card === undefined ? undefined : licenseOfCard(card)) ?? licenseOf(config.license, undefined, undefined)
   );

@@ -208,7 +208,7 @@ export class Tokenizer {
 
   /** Takes the template of a folder in which a tokenizer was saved, if there is one; as its own, it is read when it is used. */
   async useChatTemplateOf(folder: string): Promise<void> {
-    const config = (await readJsonFileIfPresent(`${folder}/tokenizer_config.json`)) ?? {};
+    const config = (await readJsonFileIfPresent(await pathInside(folder, "tokenizer_config.json"))) ?? {};
     const template = await readChatTemplate(folder, config);
     if (template !== undefined && template !== null)
       this.#setChatTemplate(template, `${folder}: chat_template`);

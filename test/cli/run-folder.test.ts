@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { RunFolder } from "../../src/cli/run-folder.js";
+import { optionsFile, RunFolder } from "../../src/cli/run-folder.js";
 import { writeManifest } from "../../src/io/manifest.js";
 import { temporaryFolder } from "../models/fixture.js";
 
@@ -23,7 +23,7 @@ test("a new run makes its folder and keeps its options there", async () => {
   const folder = await open(path, false);
   expect(folder.checkpoint).toBeUndefined();
   await folder.begin({ lora_r: 4, lora_target_modules: ["q_proj"] });
-  expect(await readFile(RunFolder.optionsFile(path), "utf8")).toBe(
+  expect(await readFile(join(path, optionsFile), "utf8")).toBe(
     "lora_r: 4\nlora_target_modules:\n  - q_proj\n",
   );
   await folder.close();
@@ -78,7 +78,7 @@ test("a run is resumed from its latest checkpoint, and nothing of it is discarde
   const path = await temporaryFolder();
   const nothing = `${path}: holds no checkpoint to go on from; train without --resume in a new folder`;
   await expect(RunFolder.open(path, true)).rejects.toThrow(nothing);
-  await writeFile(RunFolder.optionsFile(path), "");
+  await writeFile(join(path, optionsFile), "");
   await expect(RunFolder.open(path, true)).rejects.toThrow(nothing);
   for (const step of [2, 10, 4]) await checkpoint(path, step);
   const folder = await RunFolder.open(path, true);

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { licenseOfCard, licenseOfFolder, licenseOfGguf } from "../../src/io/license.js";
@@ -35,4 +35,9 @@ test("a folder's is that of its README, or else of its config, or not known", as
   expect(await licenseOfFolder(folder, { license: "mit" })).toEqual({ id: "mit" });
   await writeFile(join(folder, "README.md"), "---\nlicense: gemma\n---\n");
   expect(await licenseOfFolder(folder, { license: "mit" })).toEqual({ id: "gemma" });
+  const elsewhere = join(await temporaryFolder(), "README.md");
+  await writeFile(elsewhere, "---\nlicense: gemma\n---\n");
+  await rm(join(folder, "README.md"));
+  await symlink(elsewhere, join(folder, "README.md"));
+  expect(await licenseOfFolder(folder, { license: "mit" })).toEqual({ id: "mit" });
 });

@@ -2,10 +2,15 @@ import { execFileSync } from "node:child_process";
 import { cp, link, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
+import { readComparedRuns } from "../../src/cli/comparison.js";
+import { readRuns } from "../../src/cli/run-metrics.js";
 import { checkManifest, writeManifest } from "../../src/io/manifest.js";
 import { pathInside } from "../../src/io/model-folder.js";
+import { Tokenizer } from "../../src/io/tokenizer.js";
 import { openCheckpoint } from "../../src/models/checkpoint.js";
 import { readSavedConfig } from "../../src/tptt/files/open-titan.js";
+import { rewriteModelCard } from "../../src/tptt/files/rewrite-card.js";
+import { readRunRecord } from "../../src/tptt/files/run-record.js";
 import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { fixtureFolder, temporaryFolder } from "../models/fixture.js";
 
@@ -185,6 +190,38 @@ describe("a titan or an adapter", () => {
     for (const name of names) expect(await readFile(join(root, name), "utf8"), name).toBe("mine");
     expect(await readSavedConfig(folder)).toMatchObject({ baseModelName: model });
   });
+});
+
+describe("what a folder tells of its run", () => {
+  const comparing = (folder: string) => readComparedRuns([folder]);
+  test.each<[name: string, reader: string, read: (folder: string) => Promise<unknown>]>([
+    ["metrics.jsonl", "a card", readRunRecord],
+    ["train_results.json", "a card", readRunRecord],
+    ["eval-recall.json", "a card", readRunRecord],
+    ["config.json", "a new card", (folder) => rewriteModelCard(folder)],
+    ["README.md", "a new card", (folder) => rewriteModelCard(folder)],
+    ["metrics.jsonl", "a plot", (folder) => readRuns([folder])],
+    ["config.json", "a comparison", comparing],
+    ["adapter_model.safetensors", "a comparison", comparing],
+    ["train.yaml", "a comparison", comparing],
+    ["tokenizer_config.json", "a titan's tokenizer", useTemplate],
+    ["chat_template.jinja", "a titan's tokenizer", useTemplate],
+  ])("in %s is not read by %s through a link elsewhere", async (name, _, read) => {
+    const folder = join(root, "run");
+    await mkdir(folder);
+    await writeFile(join(folder, "config.json"), '{"model_type": "tptt"}');
+    await writeFile(join(folder, "metrics.jsonl"), '{"step":1,"loss":2}\n');
+    const target = join(root, "elsewhere");
+    await writeFile(target, "{}");
+    await rm(join(folder, name), { force: true });
+    await symlink(target, join(folder, name));
+    await expect(read(folder)).rejects.toThrow(`${name}: is a link that leads out of ${folder} to ${target}`);
+  });
+
+  async function useTemplate(folder: string): Promise<void> {
+    const tokenizer = await Tokenizer.fromFolder("test/fixtures/tokenizers/llama");
+    await tokenizer.useChatTemplateOf(folder);
+  }
 });
 
 describe("a manifest", () => {

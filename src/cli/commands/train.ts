@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { type Dataset, splitDataset } from "../../data/dataset.js";
 import { packDataset } from "../../data/pack.js";
@@ -18,7 +18,7 @@ import { lastingName, observeHub } from "../hub-names.js";
 import { complete, flag, type Given, path, share, type Values } from "../options.js";
 import { quoted } from "../quoted.js";
 import { createReporter, type Reporter } from "../reporter.js";
-import { RunFolder } from "../run-folder.js";
+import { optionsFile, RunFolder } from "../run-folder.js";
 import { refuseIdle, titanOptions, toTpttOptions } from "../titan-options.js";
 import { TrainingReport } from "../training-report.js";
 
@@ -152,7 +152,7 @@ async function trainIn(
 /** When a run is resumed, its options stand behind those that are given now. */
 async function withOptionsOfRun(given: Given<Options>): Promise<Given<Options>> {
   if (!given.resume || given.output === undefined) return given;
-  const ofRun = await readConfigFile(RunFolder.optionsFile(given.output), options).catch((error: unknown) => {
+  const ofRun = await readConfigFile(join(given.output, optionsFile), options).catch((error: unknown) => {
     if (isMissingFile(error)) return {};
     throw error;
   });

@@ -6,6 +6,7 @@ import { errorCode } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { readJsonFile, readJsonFileIfPresent } from "../../io/json-file.js";
 import { type Metrics, metricsFile, readMetricsLines } from "../../io/metrics.js";
+import { pathInside } from "../../io/model-folder.js";
 import { parseWith } from "../../io/validate.js";
 
 /*
@@ -92,8 +93,8 @@ export interface RunRecord {
 
 /** Reads what a folder tells; all of it may be missing. @throws InputError naming the file and field that is wrong. */
 export async function readRunRecord(folder: string): Promise<RunRecord> {
-  const lines = (await readMetricsLines(join(folder, metricsFile))) ?? [];
-  const where = join(folder, resultsFile);
+  const lines = (await readMetricsLines(await pathInside(folder, metricsFile))) ?? [];
+  const where = await pathInside(folder, resultsFile);
   const results = await readJsonFileIfPresent(where);
   return {
     metrics: lines.map(({ metrics }) => metrics),
@@ -110,7 +111,7 @@ async function readEvaluations(folder: string): Promise<EvaluationRecord[]> {
   const files = names.filter((name) => /^eval-.+\.json$/.test(name)).sort();
   return Promise.all(
     files.map(async (name) => {
-      const path = join(folder, name);
+      const path = await pathInside(folder, name);
       return parseWith(evaluationSchema, await readJsonFile(path), path);
     }),
   );
