@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import { parseHubId } from "../../io/hub/hub-id.js";
 import type { JsonObject } from "../../io/json-file.js";
 import { seriesOf } from "../../io/metrics.js";
-import type { Card } from "./card-variables.js";
+import type { Card } from "./card.js";
 import type { LicenseFields } from "./hub-licenses.js";
 import type { RunRecord, TrainResults } from "./run-record.js";
 

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { JsonObject } from "../../io/json-file.js";
 import type { License } from "../../io/license.js";
 import { magWeightSeries, type Series, seriesOf } from "../../io/metrics.js";
+import type { Card } from "./card.js";
 import { cardMetadata, dataNames, rounded, shownName } from "./card-metadata.js";
 import { hubLicense } from "./hub-licenses.js";
 import { pythonLoading } from "./python-loading.js";
@@ -19,22 +20,6 @@ export const licenseVariables = (license: License | undefined): Readonly<Record<
         ...(license.name === undefined ? {} : { license_name: license.name }),
         ...(license.link === undefined ? {} : { license_link: license.link }),
       };
-
-/** What a card is of: a titan; or what it becomes without its memories, a PEFT adapter or a plain model. */
-export type CardKind = "titan" | "adapter" | "merged";
-
-/** What a card is made of. */
-export interface Card {
-  readonly kind: CardKind;
-  readonly modelId: string;
-  /** The fields of a titan's `config.json`: this one's, or that of the one that it was made from. */
-  readonly config: JsonObject;
-  readonly record: RunRecord;
-  /** Whether anything of it was trained. */
-  readonly isTrained: boolean;
-  /** The file with the curves, in the folder. */
-  readonly curves?: string | undefined;
-}
 
 /** Where the base model is on the hub, which takes names of its own only: a path would make it refuse the card. */
 export function hubNameOf(base: unknown): string | undefined {

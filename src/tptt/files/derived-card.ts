@@ -1,6 +1,7 @@
 import { basename, join } from "node:path";
 import { readTextFileIfPresent } from "../../io/json-file.js";
-import { type CardKind, cardVariables, hubNameOf, licenseVariables } from "./card-variables.js";
+import type { CardKind } from "./card.js";
+import { cardVariables, hubNameOf, licenseVariables } from "./card-variables.js";
 import { locateTemplate, modelCardTemplate, renderTemplate, writeModelCard } from "./model-card.js";
 import { pythonLoading } from "./python-loading.js";
 import { readRunRecord } from "./run-record.js";
