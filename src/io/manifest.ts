@@ -9,17 +9,15 @@ import { writeFileAtomic } from "./atomic-file.js";
 import { fileError } from "./byte-source.js";
 import { readJsonFileIfPresent } from "./json-file.js";
 import { pathInside } from "./model-folder.js";
-import { parseWith } from "./validate.js";
+import { mapOf, parseWith } from "./validate.js";
 
 const manifestFile = "manifest.json";
 
 /** A name that stays inside of the folder. */
 const fileName = z.string().regex(/^(?!\.{1,2}$)[^/\\]+$/, "expected the name of a file in the folder");
+const entrySchema = z.object({ size: z.int().nonnegative(), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
 const schema = z.object({
-  files: z.record(
-    fileName,
-    z.object({ size: z.int().nonnegative(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
-  ),
+  files: mapOf(fileName, entrySchema),
 });
 
 /**
@@ -29,14 +27,17 @@ const schema = z.object({
  * @param leaveOut files that may change.
  */
 export async function writeManifest(folder: string, leaveOut: readonly string[] = []): Promise<void> {
-  const files: z.input<typeof schema>["files"] = {};
+  const files = new Map<string, z.output<typeof entrySchema>>();
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   for (const name of names.filter((name) => ![manifestFile, ...leaveOut].includes(name)).sort()) {
     const path = join(folder, name);
-    files[name] = { size: (await stat(path)).size, sha256: await sha256Of(path) };
+    files.set(name, { size: (await stat(path)).size, sha256: await sha256Of(path) });
   }
-  await writeFileAtomic(join(folder, manifestFile), `${JSON.stringify({ files }, null, 2)}\n`);
+  await writeFileAtomic(
+    join(folder, manifestFile),
+    `${JSON.stringify({ files: Object.fromEntries(files) }, null, 2)}\n`,
+  );
 }
 
 /**
@@ -49,7 +50,7 @@ export async function checkManifest(folder: string): Promise<void> {
   const manifest = await readJsonFileIfPresent(await pathInside(folder, manifestFile));
   if (manifest === undefined) throw new InputError(where, "is missing; it is written last of all");
   const { files } = parseWith(schema, manifest, where);
-  for (const [name, { size, sha256 }] of Object.entries(files)) {
+  for (const [name, { size, sha256 }] of files) {
     const path = await pathInside(folder, name);
     const found = await stat(path).catch((error: unknown) => {
       if (errorCode(error) === "ENOENT") throw new InputError(path, `is missing; ${manifestFile} lists it`);

@@ -5,7 +5,7 @@ import { type ByteSource, openFile } from "./byte-source.js";
 import { isObject, type JsonObject } from "./json-file.js";
 import { parseJson } from "./json-text.js";
 import { placeOfRows, type RowRange } from "./row-range.js";
-import { parseWith } from "./validate.js";
+import { mapOf, parseWith } from "./validate.js";
 
 /** The element types that are read and written: the format's name and ours. */
 const dtypes = {
@@ -104,7 +104,7 @@ async function readHeader(source: ByteSource): Promise<Pick<SafetensorsFile, "te
 
   const dataStart = 8 + bytes.length;
   const { __metadata__ = {}, ...entries } = header;
-  const metadata = parseMetadata(`${source.name}: __metadata__`, __metadata__);
+  const metadata = parseWith(metadataSchema, __metadata__, `${source.name}: __metadata__`);
   const tensors = new Map<string, SafetensorsInfo>();
   for (const [name, entry] of Object.entries(entries)) {
     tensors.set(name, parseInfo(source, name, entry, dataStart));
@@ -125,13 +125,7 @@ function parseHeader(where: string, bytes: Uint8Array): JsonObject {
   return header;
 }
 
-/** Field by field: a schema of records passes over `__proto__`. */
-function parseMetadata(where: string, value: unknown): Map<string, string> {
-  const fields = Object.entries(parseWith(anyObject, value, where));
-  return new Map(fields.map(([name, text]) => [name, parseWith(z.string(), text, `${where}: ${name}`)]));
-}
-
-const anyObject = z.custom<JsonObject>(isObject, "expected an object of texts");
+const metadataSchema = mapOf(z.string(), z.string());
 const size = z.int().nonnegative();
 const infoSchema = z.object({
   dtype: z.enum(Object.keys(dtypes) as SafetensorsDType[]),

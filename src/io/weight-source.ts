@@ -16,7 +16,7 @@ import {
   type SafetensorsDType,
   type SafetensorsFile,
 } from "./safetensors.js";
-import { parseWith } from "./validate.js";
+import { mapOf, parseWith } from "./validate.js";
 
 /** What is known of a stored tensor before it is read. */
 export interface WeightInfo {
@@ -73,7 +73,7 @@ async function openSingle(location: ByteSource): Promise<WeightSource> {
 
 // A shard lies beside its index: no path, no parent folder, no drive.
 const indexSchema = z.object({
-  weight_map: z.record(
+  weight_map: mapOf(
     z.string(),
     z
       .string()
@@ -85,11 +85,11 @@ async function openShards(folder: string, index: JsonObject, open: OpenFile): Pr
   const { weight_map } = parseWith(indexSchema, index, `${folder}/${indexName}`);
   const shards = new Map<string, SafetensorsFile>();
   try {
-    for (const shard of new Set(Object.values(weight_map))) {
+    for (const shard of new Set(weight_map.values())) {
       shards.set(shard, await openSafetensorsFile(await open(await pathInside(folder, shard))));
     }
     const fileOf = new Map<string, SafetensorsFile>();
-    for (const [name, shard] of Object.entries(weight_map)) {
+    for (const [name, shard] of weight_map) {
       const file = shards.get(shard)!;
       if (!file.tensors.has(name)) throw missingTensor(file.name, name, file.tensors.keys());
       fileOf.set(name, file);

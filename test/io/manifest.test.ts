@@ -28,6 +28,15 @@ test("a manifest has the size and the SHA-256 of each file, but for those that m
   await expect(checkManifest(folder)).resolves.toBeUndefined();
 });
 
+test("a file may have any name, and is checked by it", async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, "__proto__"), "abc");
+  await writeManifest(folder);
+  await checkManifest(folder);
+  await writeFile(join(folder, "__proto__"), "abd");
+  await expect(checkManifest(folder)).rejects.toThrow("__proto__: is not what was written");
+});
+
 const damages: Record<string, [(folder: string) => Promise<void>, RegExp]> = {
   "a file that is cut off": [
     (folder) => writeFile(join(folder, "a"), "ab"),
@@ -55,7 +64,7 @@ const damages: Record<string, [(folder: string) => Promise<void>, RegExp]> = {
         join(folder, "manifest.json"),
         JSON.stringify({ files: { "../a": { size: 3, sha256: "0".repeat(64) } } }),
       ),
-    /manifest.json: files/,
+    /manifest.json: files\.\.\.\/a: is .*; expected the name of a file in the folder$/,
   ],
 };
 

@@ -232,7 +232,7 @@ describe("a corrupt file is refused with its name and the place", () => {
     [
       "metadata that is no object",
       fileOf({ __metadata__: ["n"] }, 0),
-      'm.safetensors: __metadata__: is ["n"]; expected an object of texts',
+      'm.safetensors: __metadata__: is ["n"]; expected an object',
     ],
   ];
 

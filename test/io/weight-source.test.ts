@@ -78,6 +78,22 @@ describe("sharded weights", () => {
     await source.close();
   });
 
+  test("may be called __proto__, and are refused as others are", async () => {
+    const shard = new Map([["__proto__", Tensor.f32([1], [3])]]);
+    await writeSafetensors(join(folder, "model-1-of-1.safetensors"), shard);
+    const index = (name: string) =>
+      writeFile(
+        join(folder, "model.safetensors.index.json"),
+        `{"weight_map": {"__proto__": ${JSON.stringify(name)}}}`,
+      );
+    await index("model-1-of-1.safetensors");
+    const source = await openSafetensors(folder);
+    expect((await source.read("__proto__")).item()).toBe(3);
+    await source.close();
+    await index("../x.safetensors");
+    await expect(openSafetensors(folder)).rejects.toThrow('weight_map.__proto__: is "../x.safetensors"; ');
+  });
+
   test("whose index lists a tensor that the shard does not hold are refused", async () => {
     await writeShards({ a: "model-2-of-2.safetensors" });
     await expect(openSafetensors(folder)).rejects.toThrow("model-2-of-2.safetensors: tensor a: is missing");
