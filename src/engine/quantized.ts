@@ -92,7 +92,7 @@ function roundTo4(f32: Float32Array, format: BlockFormat): QuantizedMatrix {
 }
 
 /** What the extreme number of a block may become in 4 bits: -8 is a whole number too, and most others are far from it. */
-const extremeQuants = [-9, -8.5, -8, -7.5, -7, 7];
+const extremeQuants = [-9.5, -9, -8.5, -8, -7.75, -7.5, -7.25, -7, -6.5, 6.5, 7, 7.5];
 
 /** The scale of a block whose squared error is the least, each fitted to the whole numbers that a first guess gives. */
 function bestScale(f32: Float32Array, start: number, end: number, extreme: number): number {

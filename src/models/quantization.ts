@@ -9,15 +9,15 @@ import { LanguageModel } from "./language-model.js";
 /**
  * How the matrices of a model are held: as f32; as the blocks that a GGUF file has them in, or the nearest of 8 bits where
  * those have offsets; rounded to 8 bits, or to 4 but for those that bear it badly: the embeddings of the vocabulary, values, and
- * what leads out of an MLP.
+ * what an MLP is made of but its gate.
  */
 export const quantizations = ["none", "gguf", "int8", "int4"] as const;
 export type Quantization = (typeof quantizations)[number];
 
 /**
  * The weights of linear layers and embeddings that fit into blocks, but for those that choose experts: with the bits that
- * `int4` rounds them to. Vocabularies, values and what leads out of an MLP bear 4 badly: llama.cpp's mixed types give these
- * more bits too.
+ * `int4` rounds them to. Vocabularies, values and what leads into and out of an MLP bear 4 badly (docs/decisions has the
+ * measurements).
  */
 export function quantizable(model: Backbone): Map<Parameter, 4 | 8> {
   const modules = [...model.namedModules()].map(([, module]) => module);
@@ -27,7 +27,7 @@ export function quantizable(model: Backbone): Map<Parameter, 4 | 8> {
     module instanceof RotaryAttention
       ? [module.v_proj]
       : module instanceof GatedMlp
-        ? [module.down_proj]
+        ? [module.up_proj, module.down_proj]
         : module instanceof Embedding
           ? [module]
           : [],

@@ -147,8 +147,9 @@ export class TpttModel {
   /** What its graphs depend on, beside the base model: not what they are given, weights and mu. */
   get #build(): string {
     const given = { mag_weight: 0, disable_linear_attn: false, base_model_name: "", name_or_path: "" };
-    const fields = Object.entries({ ...this.config.toJson(this.baseConfig), ...given }).sort();
-    return JSON.stringify([fields, this.trainable.map(({ name }) => name)]);
+    const fields = Object.entries({ ...this.config.toJson(this.baseConfig), ...given });
+    const byName = fields.sort(([a], [b]) => (a < b ? -1 : 1));
+    return JSON.stringify([byName, this.trainable.map(({ name }) => name)]);
   }
 
   /** Sets first values of the trained weights: low-rank updates are drawn, the base model's own are the pretrained. */

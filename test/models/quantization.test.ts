@@ -28,7 +28,7 @@ test.each([
       ...["gate_proj", "up_proj"].map((name) => `${layer}.mlp.${name}.weight`),
     ];
     for (const name of rounded) {
-      const its = /embed_tokens|lm_head|v_proj/.test(name) ? 8 : bits;
+      const its = /embed_tokens|lm_head|v_proj|up_proj/.test(name) ? 8 : bits;
       expect(bitsOf(loaded, name), name).toBe(its);
       const expected = dequantize(quantize(await frozen.read(name), its));
       expect((await loaded.read(name)).f32, name).toEqual(expected.f32);

@@ -111,6 +111,13 @@ describe("an adapter that is opened", () => {
     );
   });
 
+  test("may have fields of any name", async () => {
+    const { folder } = await adapter();
+    const fields = { ...(await json(folder)), toString: false };
+    await writeFile(join(folder, "adapter_config.json"), JSON.stringify(fields));
+    expect((await open(folder)).disableLinearAttn).toBe(true);
+  });
+
   test("may have its base model beside it, and says where it looked", async () => {
     const { folder } = await adapter();
     const write = async (changes: object) =>
