@@ -2,8 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { Random } from "../../src/random.js";
+import type { AppOptions } from "../../src/serve/http/app.js";
 import { Scheduler } from "../../src/serve/scheduler.js";
-import { type RunningServer, type ServerOptions, startServer } from "../../src/serve/server.js";
+import { type RunningServer, startServer } from "../../src/serve/server.js";
 import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
 import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { openWorkspace } from "../cli/workspace.js";
@@ -58,16 +59,15 @@ export async function saveSibling(
 /** A server that is closed when the running test ends; errors of ours fail the test. */
 export async function serveModels(
   models: Readonly<Record<string, TpttModel>>,
-  options: Partial<ServerOptions> & { maxBatchSize?: number; maxQueueLength?: number } = {},
+  options: Partial<AppOptions> & { maxBatchSize?: number; maxQueueLength?: number } = {},
 ): Promise<RunningServer & { scheduler: Scheduler }> {
   const { maxBatchSize = 4, maxQueueLength = 32, ...rest } = options;
   const scheduler = new Scheduler({ maxBatchSize, maxQueueLength });
   const errors: unknown[] = [];
-  const server = await startServer({
+  const server = await startServer({ host: "127.0.0.1", port: 0 });
+  server.serve({
     models: new Map(Object.entries(models)),
     scheduler,
-    host: "127.0.0.1",
-    port: 0,
     maxLength: 1024,
     timeout: 60,
     maxRequestBytes: 2 ** 16,

@@ -74,8 +74,10 @@ export const serve = defineCommand({
     });
     const hubObserver = observeHub(reporter);
     const apiKey = await readApiKey(values.api_key_file);
-    const model = await loadModel(values.model, mag_weight, { quantize, device, hubObserver });
+    const server = await startServer({ host: values.host, port: values.port });
+    let model: TpttModel | undefined;
     try {
+      model = await loadModel(values.model, mag_weight, { quantize, device, hubObserver });
       const models = new Map([[await nameOf(values.model), model]]);
       for (const [name, folder] of adaptersOf(values.adapter)) {
         if (models.has(name)) throw new InputError(flagOf("adapter"), `${name} names two models`);
@@ -86,11 +88,9 @@ export const serve = defineCommand({
       const scheduler = new Scheduler({ maxBatchSize, maxQueueLength });
       reporter.note("making graphs, so that no request waits for them");
       for (const served of models.values()) await scheduler.prepare(served, stop.signal);
-      const server = await startServer({
+      server.serve({
         models,
         scheduler,
-        host: values.host,
-        port: values.port,
         maxLength: values.max_length,
         timeout: values.timeout,
         maxRequestBytes: values.max_request_bytes,
@@ -109,8 +109,9 @@ export const serve = defineCommand({
       await server.close(values.shutdown_timeout);
       reporter.done({});
     } finally {
+      await server.close(0);
       reporter.close();
-      await model.dispose();
+      await model?.dispose();
     }
   },
 });

@@ -1,13 +1,16 @@
 import { join } from "node:path";
 import OpenAI from "openai";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { RunningBatch } from "../../../src/serve/running-batch.js";
+import { startServer } from "../../../src/serve/server.js";
 import { TpttModel } from "../../../src/tptt/tptt-model.js";
 import { openWorkspace, tptt, type Workspace } from "../workspace.js";
 
 /** Starts the command, does something with its server, and interrupts it. */
 async function whileServing(args: readonly string[], use: (url: string) => Promise<void>) {
   let failure: unknown;
-  const outcome = await tptt(["serve", "--port", "0", "--json", ...args], (text, interrupt) => {
+  const port = args.includes("--port") ? [] : ["--port", "0"];
+  const outcome = await tptt(["serve", "--json", ...port, ...args], (text, interrupt) => {
     const { event, url } = JSON.parse(text) as { event: string; url: string };
     if (event !== "listening") return;
     use(url)
@@ -99,17 +102,34 @@ test("an address that others reach is remarked on when there is no key", async (
   expect(outcome.stderr).toContain("anybody who reaches this address can use it: there is no API key");
 });
 
-test("a port that is taken", async () => {
-  const { model } = await openWorkspace();
-  await whileServing(["--model", model], async (url) => {
-    const { port } = new URL(url);
-    expect(await tptt(["serve", "--model", model, "--port", port])).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining(
-        `tptt: port: is ${port}, which is taken; choose another, or 0 for any that is free\n`,
-      ),
-    });
+test("a port that is taken is told before a model is opened", async () => {
+  const { folder } = await openWorkspace();
+  const server = await startServer({ host: "127.0.0.1", port: 0 });
+  onTestFinished(() => server.close(0));
+  const { port } = new URL(server.url);
+  expect(await tptt(["serve", "--model", join(folder, "none"), "--port", port])).toMatchObject({
+    code: 2,
+    stderr: `tptt: port: is ${port}, which is taken; choose another, or 0 for any that is free\n`,
   });
+});
+
+test("a server is healthy once all graphs are made, and not before", async () => {
+  const workspace = await openWorkspace();
+  const titan = await saveTitan(workspace, "titan", 1);
+  const probe = await startServer({ host: "127.0.0.1", port: 0 });
+  await probe.close(0);
+  const health = async (url: string) => (await fetch(`${url}/health`)).status;
+  const seen: number[] = [];
+  const prepare = vi.spyOn(RunningBatch, "prepare").mockImplementation(async () => {
+    seen.push(await health(probe.url));
+  });
+  onTestFinished(() => prepare.mockRestore());
+  const args = ["--model", workspace.model, "--adapter", `one=${titan}`, "--port", new URL(probe.url).port];
+  await whileServing(args, async (url) => {
+    expect(url).toBe(probe.url);
+    seen.push(await health(url));
+  });
+  expect(seen).toEqual([503, 503, 200]);
 });
 
 test("adapters that cannot be served over the base model are refused", async () => {
