@@ -1,5 +1,6 @@
 /**
  * Trains a tiny titan, stops and goes on, with TensorBoard's event files and a model card: write-run.ts MODELS FOLDER.
+ * What it becomes without its memories is in FOLDER-adapter and FOLDER-merged.
  */
 import { cp, writeFile } from "node:fs/promises";
 import { latestCheckpoint, Random, TpttModel, Trainer, trainingArguments } from "../src/index.js";
@@ -26,15 +27,23 @@ const base = `${folder}-base`;
 await cp(`${models}/llama-gqa`, base, { recursive: true });
 await writeFile(`${base}/README.md`, "---\nlicense: mit\n---\n# A base model\n");
 
-/** A result such as `tptt eval --out` writes; the card includes it. */
-const evaluation = {
-  task: "recall",
-  data: { name: "facts.jsonl" },
-  metrics: [
-    { name: "exact_match", value: 0.75, interval: [0.5, 0.9], count: 8 },
-    { name: "loss", value: 1.25, interval: [1, 1.5], count: 8 },
-  ],
-};
+/** Results such as `tptt eval --out` writes; the card includes them. Without its memories a model has the last one only. */
+const evaluations = [
+  {
+    task: "recall",
+    data: { name: "facts.jsonl" },
+    metrics: [
+      { name: "exact_match", value: 0.75, interval: [0.5, 0.9], count: 8 },
+      { name: "loss", value: 1.25, interval: [1, 1.5], count: 8 },
+    ],
+  },
+  {
+    task: "perplexity",
+    model: { mag_weight: 0 },
+    data: { name: "org/texts" },
+    metrics: [{ name: "loss", value: 2.5, interval: [2, 3], count: 8 }],
+  },
+];
 
 /** Trains until a step. */
 async function train(until: number, resumeFrom?: string): Promise<void> {
@@ -53,7 +62,9 @@ async function train(until: number, resumeFrom?: string): Promise<void> {
     resumeFrom,
   });
   await trainer.train();
-  await writeFile(`${folder}/eval-recall.json`, JSON.stringify(evaluation));
+  for (const evaluation of evaluations) {
+    await writeFile(`${folder}/eval-${evaluation.task}.json`, JSON.stringify(evaluation));
+  }
   if (until === args.maxSteps) await model.savePretrained(folder);
   await model.dispose();
 }
@@ -61,3 +72,8 @@ async function train(until: number, resumeFrom?: string): Promise<void> {
 await train(23);
 // What was measured after step 20 is measured again, as after a kill.
 await train(30, (await latestCheckpoint(folder))!.replace("checkpoint-23", "checkpoint-20"));
+
+const plain = await TpttModel.fromPretrained(folder, { disableLinearAttn: true });
+await plain.saveAdapter(`${folder}-adapter`);
+await plain.saveMerged(`${folder}-merged`);
+await plain.dispose();
