@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
+import { type ColumnSource, parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
 import { openJsonArray } from "../../src/data/rows/array-rows.js";
 import { openCsv } from "../../src/data/rows/csv-rows.js";
@@ -196,6 +197,49 @@ const tables = await Promise.all(
     async (name) => new Uint8Array(await readFile(`test/fixtures/datasets/${name}.parquet`)),
   ),
 );
+
+describe("a Parquet file", () => {
+  const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((x) => x + 0); // JSON has no -0.
+  const message = fc.record({ role: fc.constantFrom("system", "user", "assistant"), content: texts });
+  const rows = fc.array(
+    fc.record({
+      text: fc.option(texts),
+      label: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+      score: fc.option(number),
+      seen: fc.boolean(),
+      messages: fc.option(fc.array(message, { maxLength: 3 })),
+    }),
+    { maxLength: 12 },
+  );
+  const layout = fc.record({
+    rowGroupSize: fc.integer({ min: 1, max: 5 }),
+    pageSize: fc.constantFrom(1, 40, 2 ** 20),
+    codec: fc.constantFrom("UNCOMPRESSED" as const, "SNAPPY" as const),
+  });
+  const text = { type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type: "OPTIONAL" } as const;
+  const schema: NonNullable<Parameters<typeof parquetWriteBuffer>[0]["schema"]> = [
+    { name: "root", num_children: 5 },
+    { name: "text", ...text },
+    { name: "label", type: "INT32", repetition_type: "REQUIRED" },
+    { name: "score", type: "DOUBLE", repetition_type: "OPTIONAL" },
+    { name: "seen", type: "BOOLEAN", repetition_type: "REQUIRED" },
+    { name: "messages", converted_type: "LIST", repetition_type: "OPTIONAL", num_children: 1 },
+    { name: "list", repetition_type: "REPEATED", num_children: 1 },
+    { name: "element", repetition_type: "OPTIONAL", num_children: 2 },
+    { name: "role", ...text },
+    { name: "content", ...text },
+  ];
+  const names = ["text", "label", "score", "seen", "messages"] as const;
+
+  test("of texts, numbers and conversations gives them, however it is cut into groups and pages", () =>
+    holds(300, rows, layout, async (rows, layout) => {
+      const columnData = names.map((name): ColumnSource => ({ name, data: rows.map((row) => row[name]) }));
+      const bytes = new Uint8Array(parquetWriteBuffer({ columnData, schema, ...layout }));
+      // The library leaves a list that is null out of its row.
+      const values = rows.map(({ messages, ...row }) => (messages ? { ...row, messages } : row));
+      expect(await rowsOf(formats.Parquet!, bytes)).toEqual({ values, refused: false });
+    }));
+});
 
 test("a Parquet file that was cut off anywhere is refused", () =>
   holds(100, fc.constantFrom(...tables), share, async (bytes, left) => {

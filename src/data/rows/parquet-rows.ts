@@ -16,6 +16,10 @@ import { Spool } from "./spool.js";
 /** A group of rows is decoded at once. */
 const largestGroup = 2 ** 30;
 
+/** The library's own would drop a byte order mark at the start of each text. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const stringFromBytes = (bytes?: Uint8Array): string | undefined => bytes && utf8.decode(bytes);
+
 /**
  * The rows of a Parquet file. A row cannot be read without its group, of a thousand rows or a million: the scan writes
  * the rows into a temporary file, from which any of them is read later.
@@ -88,7 +92,15 @@ async function* scan(
     }
     check = (bytes, start) => checkPages(bytes, start, group);
     const values = await attempt(() =>
-      parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors: boundedCompressors }),
+      parquetReadObjects({
+        file,
+        metadata,
+        columns,
+        rowStart,
+        rowEnd,
+        compressors: boundedCompressors,
+        parsers: { stringFromBytes },
+      }),
     );
     const lines = values.map((value) => Buffer.from(JSON.stringify(toJson(value))));
     let offset = (await spool?.append(Buffer.concat(lines))) ?? 0;
