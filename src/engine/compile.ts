@@ -73,7 +73,7 @@ export async function compile<const I extends object, O extends object>(
         `compile: the graph reads the frozen weight ${value.name}, but was given no frozen weights`,
       );
     const { type, data } = frozen.get(value.name);
-    if (String(type.shape) !== String(value.shape)) {
+    if (!sameShape(type.shape, value.shape)) {
       throw new Error(
         `compile: ${value.name} is [${type.shape}] in the frozen weights, the graph expects [${value.shape}]`,
       );

@@ -43,6 +43,7 @@ export {
   bytesPerElement,
   type DeviceBuffer,
   type DType,
+  sameShape,
   sizeOf,
   Tensor,
   type TensorData,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { arrayType, bytesPerElement, type DType, sizeOf, Tensor } from "../engine/tensor.js";
+import { arrayType, bytesPerElement, type DType, sameShape, sizeOf, Tensor } from "../engine/tensor.js";
 import { InputError } from "../errors.js";
 import { type ByteSource, openFile } from "./byte-source.js";
 import { isObject, type JsonObject } from "./json-file.js";
@@ -258,7 +258,7 @@ async function* readInOrder({
   yield start;
   for (const [name, { dtype, shape, read }] of ordered) {
     const tensor = await read();
-    if (tensor.dtype !== dtype || String(tensor.shape) !== String(shape)) {
+    if (tensor.dtype !== dtype || !sameShape(tensor.shape, shape)) {
       throw new Error(
         `streamSafetensors: ${name} is ${tensor.dtype} [${tensor.shape}], not ${dtype} [${shape}]`,
       );

@@ -4,6 +4,7 @@ import {
   type Parameter,
   type QuantizedMatrix,
   quantize,
+  sameShape,
   type Tensor,
 } from "../engine/index.js";
 import { InputError } from "../errors.js";
@@ -183,7 +184,7 @@ export class Checkpoint {
     const shape = shapeOf(parameter);
     const info = weights.tensors.get(stored);
     if (!info) throw missingTensor(weights.name, stored, weights.tensors.keys());
-    if (String(info.shape) !== String(shape)) {
+    if (!sameShape(info.shape, shape)) {
       throw new InputError(
         `${weights.name}: tensor ${stored}`,
         `is [${info.shape}], the config asks for [${shape}]; config and weights belong to different models`,
@@ -244,7 +245,8 @@ function storedName(parameter: string, architecture: Architecture, { tensors }: 
   return [...names, ...former].find((name) => tensors.has(name)) ?? parameter;
 }
 
-async function openGgufFile(path: string, { open }: ModelAccess): Promise<Checkpoint> {
+/** Opens a GGUF file, wherever it lies. @throws InputError as {@link openCheckpoint}. */
+export async function openGgufFile(path: string, { open }: ModelAccess): Promise<Checkpoint> {
   const weights = await openGguf(await open(path));
   return closeOnError(weights, async () => {
     const file = new GgufModel(weights);

@@ -5,7 +5,7 @@ import { readJsonFile } from "../io/json-file.js";
 import { pathInside } from "../io/model-folder.js";
 import { isFolder } from "../io/path-kind.js";
 import type { Tokenizer } from "../io/tokenizer.js";
-import { openCheckpoint } from "./checkpoint.js";
+import { openGgufFile } from "./checkpoint.js";
 import { architectureOf } from "./registry.js";
 
 /** What texts are to a model. */
@@ -32,7 +32,7 @@ export async function readTextFormat(name: string, observer?: HubObserver): Prom
       longest: model.config.maxPositionEmbeddings,
     };
   }
-  const checkpoint = await openCheckpoint(name, observer, "look");
+  const checkpoint = await openGgufFile(path, access);
   try {
     return {
       tokenizer: await checkpoint.tokenizer(),

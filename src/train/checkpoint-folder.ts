@@ -2,7 +2,7 @@ import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { SamplerPosition } from "../data/sampler.js";
-import type { Tensor } from "../engine/index.js";
+import { sameShape, type Tensor } from "../engine/index.js";
 import { errorCode, InputError } from "../errors.js";
 import { recoverFolder, removeFolder, writeFileAtomic, writeFolderAtomic } from "../io/atomic-file.js";
 import { readJsonFile } from "../io/json-file.js";
@@ -142,7 +142,7 @@ async function readMoments(path: string, model: TpttModel): Promise<{ mean: Tens
   const file = await openSafetensors(path);
   const read = async (name: string): Promise<Tensor> => {
     const tensor = await file.read(name);
-    if (tensor.dtype === "f32" && String(tensor.shape) === String([size])) return tensor;
+    if (tensor.dtype === "f32" && sameShape(tensor.shape, [size])) return tensor;
     throw new InputError(
       `${path}: tensor ${name}`,
       `is ${tensor.dtype} [${tensor.shape}], expected f32 [${size}]; check lora_config`,

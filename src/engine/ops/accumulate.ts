@@ -1,5 +1,6 @@
 import { vjp } from "../autodiff.js";
 import { defineOp, shapeError } from "../op.js";
+import { sameShape } from "../tensor.js";
 import { apply, type Body, close, input, type Op, substitute, type Value } from "../value.js";
 import { add } from "./elementwise.js";
 import { zeros } from "./shape.js";
@@ -15,7 +16,7 @@ export const accumulateOp: Op = defineOp<Accumulate>({
   infer(inputs, { body }) {
     const sums = inputs.slice(1, 1 + body.outputs.length);
     for (const [i, x] of body.outputs.entries()) {
-      if (x.dtype !== sums[i]!.dtype || String(x.shape) !== String(sums[i]!.shape))
+      if (x.dtype !== sums[i]!.dtype || !sameShape(x.shape, sums[i]!.shape))
         throw shapeError("accumulate", [sums[i]!, x], "steps of the type that the sum starts with");
     }
     return sums;

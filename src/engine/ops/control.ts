@@ -1,6 +1,6 @@
 import { vjp } from "../autodiff.js";
 import { call, defineOp, shapeError } from "../op.js";
-import { Tensor } from "../tensor.js";
+import { sameShape, Tensor } from "../tensor.js";
 import {
   apply,
   type Body,
@@ -37,7 +37,7 @@ export const scanOp: Op = defineOp<Scan>({
     }
     const last = body.outputs.slice(0, carries);
     for (const [i, x] of last.entries()) {
-      if (String(x.shape) !== String(inputs[i]!.shape))
+      if (!sameShape(x.shape, inputs[i]!.shape))
         throw shapeError("scan", [inputs[i]!, x], "a carry of constant shape");
     }
     const stacked = [...last, ...body.outputs.slice(carries)];

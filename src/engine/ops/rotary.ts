@@ -1,5 +1,5 @@
 import { call, defineOp, shapeError } from "../op.js";
-import { Tensor } from "../tensor.js";
+import { sameShape, Tensor } from "../tensor.js";
 import type { Op, TypeInfo, Value } from "../value.js";
 import { neg } from "./elementwise.js";
 
@@ -13,9 +13,9 @@ export const rotaryOp: Op = defineOp({
     const fits =
       x.shape.length === 4 &&
       rows >= steps! &&
-      [cos, sin].every((t) => t.dtype === x.dtype && String(t.shape) === String([rows, size! / 2])) &&
+      [cos, sin].every((t) => t.dtype === x.dtype && sameShape(t.shape, [rows, size! / 2])) &&
       positions.dtype === "int64" &&
-      String(positions.shape) === String([batch, steps]);
+      sameShape(positions.shape, [batch!, steps!]);
     if (!fits)
       throw shapeError("rotary", inputs, "x [B, H, S, D], cos and sin [R >= S, D/2], int64 positions [B, S]");
     return x;

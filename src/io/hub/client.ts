@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { InputError } from "../../errors.js";
 import type { HubObserver } from "./hub.js";
 import { refusal, type Subject, unreachable } from "./hub-error.js";
-import type { HubSettings } from "./settings.js";
+import { type HubSettings, isHubAddress } from "./settings.js";
 
 /** How often a request is made before it has failed. */
 export const attempts = 5;
@@ -73,13 +73,9 @@ export class HubClient {
       if (input instanceof Request) throw new TypeError("HubClient: expected an address");
       const url = String(input);
       // Xet's storage is asked which chunks it has: 404 says that one is new.
-      const expected = this.#isHub(url) ? [] : [404];
+      const expected = isHubAddress(url, this.settings) ? [] : [404];
       return (await this.request(url, subject, init, tries, expected)).response;
     };
-  }
-
-  #isHub(url: string | URL): boolean {
-    return new URL(url).origin === new URL(this.settings.endpoint).origin;
   }
 
   /** One request, and those that it is sent on to. */
@@ -105,7 +101,8 @@ export class HubClient {
     headers.set("user-agent", "tptt");
     // Sizes and ranges are those of the files, so nothing may be packed on the way.
     headers.set("accept-encoding", "identity");
-    if (this.#isHub(url) && token !== undefined) headers.set("authorization", `Bearer ${token}`);
+    if (isHubAddress(url, this.settings) && token !== undefined)
+      headers.set("authorization", `Bearer ${token}`);
     const silence = new AbortController();
     const timer = setTimeout(
       () => silence.abort(new Error(`silent for ${stallTimeout / 1000} s`)),

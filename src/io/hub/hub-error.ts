@@ -1,6 +1,6 @@
 import { InputError } from "../../errors.js";
 import { formatHubId, type HubId, type RepoType } from "./hub-id.js";
-import type { HubSettings } from "./settings.js";
+import { type HubSettings, isHubAddress } from "./settings.js";
 
 /** What was asked for, for errors. */
 export interface Subject extends HubId {
@@ -41,13 +41,12 @@ export function refusal(
   const { endpoint, token, tokenPlace } = settings;
   const where = placeOf(subject);
   const what = subject.type === "dataset" ? "data set" : "model";
-  const { origin } = new URL(url);
   const code = headers.get("x-error-code");
   // A storage knows nothing of repositories and tokens, and has no such codes; a mirror may send us on to the hub itself.
-  if (origin !== new URL(endpoint).origin && code === null && status < 500 && status !== 429) {
+  if (!isHubAddress(url, settings) && code === null && status < 500 && status !== 429) {
     return new InputError(
       where,
-      `${origin}, where ${endpoint} has its large files, refuses (${status}); try again: what is there already is not sent again`,
+      `${new URL(url).origin}, where ${endpoint} has its large files, refuses (${status}); try again: what is there already is not sent again`,
     );
   }
   const page = pageOf(subject, endpoint);

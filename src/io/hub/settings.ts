@@ -21,6 +21,10 @@ export interface HubSettings {
   readonly stallTimeout: number;
 }
 
+/** Whether an address is the hub's own, and not that of its storage. */
+export const isHubAddress = (url: string | URL, { endpoint }: HubSettings): boolean =>
+  new URL(url).origin === new URL(endpoint).origin;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const isOn = (value: string | undefined): boolean => /^(1|on|yes|true)$/i.test(value ?? "");

@@ -1,4 +1,4 @@
-import type { Parameter, Tensor } from "../../engine/index.js";
+import { type Parameter, sameShape, type Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { isMissingFile } from "../../io/json-file.js";
 import { writeSafetensors } from "../../io/safetensors.js";
@@ -62,7 +62,7 @@ export async function loadTpttSafetensors(
       }
       stored.delete(canonical(name));
       const tensor = await source.read(found);
-      if (String(tensor.shape) !== String(shape)) {
+      if (!sameShape(tensor.shape, shape)) {
         throw new InputError(
           `${path}: tensor ${found}`,
           `is [${tensor.shape}], the configuration asks for [${shape}]; check lora_config`,

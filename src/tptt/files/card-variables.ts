@@ -32,7 +32,7 @@ export function hubNameOf(base: unknown): string | undefined {
  * @param extra variables that take the place of these.
  */
 export function cardVariables(
-  { kind, modelId, config, record, isTrained, curves }: Card,
+  { kind, modelId, config, record, isTrained, autoMap, curves }: Card,
   extra: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   const baseId = hubNameOf(config.base_model_name);
@@ -45,7 +45,7 @@ export function cardVariables(
     base_name: basename(String(config.base_model_name ?? "")),
     ...(baseId === undefined ? {} : { base_model_id: baseId }),
     pipeline_tag: pipelineTag,
-    python: pythonLoading(config, baseId, pipelineTag === "text-generation", undefined),
+    python: pythonLoading(config, baseId, pipelineTag === "text-generation", autoMap),
     ...trainingVariables(record),
     data: dataVariables(record.results),
     metrics: metricRows(record),

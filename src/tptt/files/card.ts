@@ -13,6 +13,8 @@ export interface Card {
   readonly record: RunRecord;
   /** Whether anything of it was trained. */
   readonly isTrained: boolean;
+  /** `auto_map` of the base model's config, where the card tells how the model is loaded in its form. */
+  readonly autoMap?: unknown;
   /** The file with the curves, in the folder. */
   readonly curves?: string | undefined;
 }

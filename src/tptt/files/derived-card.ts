@@ -1,9 +1,8 @@
 import { basename, join } from "node:path";
 import { readTextFileIfPresent } from "../../io/json-file.js";
 import type { CardKind } from "./card.js";
-import { cardVariables, hubNameOf, licenseVariables } from "./card-variables.js";
+import { cardVariables, licenseVariables } from "./card-variables.js";
 import { locateTemplate, modelCardTemplate, renderTemplate, writeModelCard } from "./model-card.js";
-import { pythonLoading } from "./python-loading.js";
 import { readRunRecord } from "./run-record.js";
 import type { TitanSnapshot } from "./snapshot.js";
 import { readTitanConfig } from "./titan-folder.js";
@@ -25,18 +24,14 @@ export async function writeDerivedCard(
   // Whoever opened it may have left the memories out that were there in training.
   const { disableLinearAttn } = trainedAs ?? titan.config;
   const config = titan.config.with({ disableLinearAttn }).toJson(baseConfig);
-  const baseId = hubNameOf(titan.config.baseModelName);
-  const isCausal = titan.config.modelTask === "causal_lm";
   const card = {
     kind,
     modelId: `${basename(titan.config.baseModelName)}-${kind}`,
     config,
     record: await readRunRecord(loadedFrom ?? folder),
     isTrained: trainable.length > 0,
+    autoMap: baseConfig.auto_map,
   };
-  const variables = cardVariables(card, {
-    ...licenseVariables(baseLicense),
-    python: pythonLoading(config, baseId, isCausal, baseConfig.auto_map),
-  });
+  const variables = cardVariables(card, licenseVariables(baseLicense));
   await writeModelCard(folder, await renderTemplate(await locateTemplate(modelCardTemplate), variables));
 }

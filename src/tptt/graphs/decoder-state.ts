@@ -1,4 +1,4 @@
-import { compile, keepsResults, mul, Tensor } from "../../engine/index.js";
+import { compile, keepsResults, mul, sameShape, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { snakeCase } from "../../io/field-names.js";
 import { LCache, type LinearState } from "../memory/lcache.js";
@@ -115,7 +115,7 @@ function checkState(
   const expected = stateShapes(parts, remembered);
   for (const [name, shape] of expected) {
     const found = state.get(name);
-    if (found?.dtype === "f32" && String(found.shape) === String(shape)) continue;
+    if (found?.dtype === "f32" && sameShape(found.shape, shape)) continue;
     throw new InputError(
       `${where}: tensor ${name}`,
       `is ${found ? `${found.dtype} [${found.shape}]` : "missing"}, expected f32 [${shape}]; the state belongs to another model or is damaged`,
