@@ -2,20 +2,12 @@ import { keepsResults, type Params, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { nextTurn } from "../../next-turn.js";
 import { LCache, type LinearState } from "../memory/lcache.js";
+import { blocksOf, longestBlock, shorterBlock } from "./blocks.js";
 import { copyState, type Remembered, restoreState } from "./decoder-state.js";
 import { compileDecoding, type DecodingShape, isMasked, pastTypes } from "./decoding-graph.js";
 import type { GraphCache } from "./graph-cache.js";
 import { Rings, ringCapacity } from "./key-value-rings.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
-
-/**
- * Tokens are fed in blocks of one of these sizes, a graph for each; what is missing in a block is padding. A few tokens are
- * read one by one, by the graph that reads the last one anyway: making another would take longer.
- */
-const blockSize = (remaining: number): number =>
-  remaining > 192 ? longestBlock : remaining > 8 ? shorterBlock : 1;
-const longestBlock = 256;
-const shorterBlock = 64;
 
 /** How a reading that takes a while is watched. */
 export interface DecoderReadOptions {
@@ -144,7 +136,7 @@ export class Decoder {
     rows: readonly (readonly number[])[],
     { signal, onProgress }: DecoderReadOptions = {},
   ): Promise<(Float32Array | undefined)[]> {
-    const longest = Math.max(...rows.map((row, i) => this.#seen[i]! + row.length));
+    const longest = this.#longestAfter(rows);
     if (longest > this.#longest) {
       throw new InputError(
         "length",
@@ -164,7 +156,7 @@ export class Decoder {
     const stop = count > longestBlock && !wholeCalls ? signal : undefined;
     const before = stop && { state: await this.stateDict(), seen: [...this.#seen] };
     try {
-      this.#rings = await this.#rings.grownTo(longest, this.#graphs);
+      if (wholeCalls || keepsResults(this.#parts.device)) await this.#makeRoom(longest);
       const logits = wholeCalls
         ? await this.#readBlock(rows, count)
         : await this.#readInBlocks(rows, { signal: stop, onProgress });
@@ -215,17 +207,20 @@ export class Decoder {
   ): Promise<readonly Float32Array[]> {
     const before = rows.map((row) => row.slice(0, -1));
     const count = Math.max(...before.map((row) => row.length));
-    for (let start = 0; start < count; ) {
+    const longest = this.#longestAfter(rows);
+    for (const { start, size, lastStart } of blocksOf(count)) {
       await throwIfStopped(signal);
-      const size = blockSize(count - start);
+      const lookedBackOn = this.#longestAfter(before.map((row) => row.slice(start, lastStart)));
+      // Single tokens are read by the graph of the last one.
+      await this.#makeRoom(size === 1 ? longest : lookedBackOn);
       await this.#readBlock(
         before.map((row) => row.slice(start, start + size)),
         size,
       );
-      start += size;
-      onProgress?.(Math.min(start, count));
+      onProgress?.(Math.min(start + size, count));
     }
     await throwIfStopped(signal);
+    await this.#makeRoom(longest);
     return this.#readBlock(
       rows.map((row) => row.slice(-1)),
       1,
@@ -250,12 +245,22 @@ export class Decoder {
       ...(keepsResults(this.#parts.device) ? { places: this.#rings.places(rows, this.#seen, length) } : {}),
       params,
     });
+    await this.#makeRoom(this.#longestAfter(rows));
     this.#rings.write(keyValues, rows, this.#seen);
     if (mode !== "off") this.#remember(linear);
     for (const [i, row] of rows.entries()) this.#seen[i]! += row.length;
     if (!logits) return [];
     const vocab = logits.shape[1]!;
     return rows.map((_, i) => logits.f32.subarray(i * vocab, (i + 1) * vocab));
+  }
+
+  /** Tokens of the longest row, once it has read more. */
+  #longestAfter(rows: readonly (readonly number[])[]): number {
+    return Math.max(...rows.map((row, i) => this.#seen[i]! + row.length));
+  }
+
+  async #makeRoom(tokens: number): Promise<void> {
+    this.#rings = await this.#rings.grownTo(tokens, this.#graphs);
   }
 
   /** Puts new memories in the place of the old, whose room on the device is handed back. */

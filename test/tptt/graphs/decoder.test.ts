@@ -100,6 +100,21 @@ test.each(["llama-gqa", "gemma3"])("rings grow with the sequence: %s over 600 to
   expect(seen).toBe(ids.length);
 });
 
+test.each(["llama-gqa", "gemma3"])("a prompt of any length is read at once: %s", async (name) => {
+  const model = await longTitan(name, 1024, { operatorMode: "delta_rule" });
+  const ids = randomIds(700);
+  const expected = await logitsOf(model, ids);
+  // Around the sizes of rings: blocks look back on fewer tokens than there are after them.
+  for (const count of [256, 257, 449, 512, 513, 700]) {
+    const decoder = model.decoder(2);
+    const logits = await decoder.read([ids.slice(0, count), ids.slice(0, count - 200)]);
+    const [next] = await decoder.read([ids.slice(count, count + 1), []]);
+    expect(logits[0]!, `after ${count}`).toBeCloseToTensor(expected[count - 1]!, close);
+    expect(logits[1]!, `after ${count - 200}`).toBeCloseToTensor(expected[count - 201]!, close);
+    if (count < ids.length) expect(next!, `after ${count + 1}`).toBeCloseToTensor(expected[count]!, close);
+  }
+});
+
 test("room that is made at once changes no logits, and is not more than the model's positions", async () => {
   const options = { operatorMode: "delta_rule" } as const;
   const model = await longTitan("llama-gqa", 1024, options);
