@@ -1,7 +1,7 @@
 import { cosOp, sinOp } from "./ops/elementwise.js";
 import { type MatMul, matmulOp } from "./ops/linalg.js";
 import { rmsNormOp } from "./ops/norm.js";
-import { splitOp } from "./ops/shape.js";
+import { splitOp, transposeOp } from "./ops/shape.js";
 import { Tensor } from "./tensor.js";
 import type { Emitter, Node, OnnxAttributes, Op, Value } from "./value.js";
 
@@ -83,6 +83,7 @@ const nodes = new Map<Op, Op["emit"]>([
       splitNodes(e, x!, axis, sizes, outputs);
     },
   ],
+  [transposeOp, (e, { attrs }, inputs, outputs) => e.node("Transpose", inputs, outputs, { ...attrs })],
   [cosOp, byProcessor("Cos")],
   [sinOp, byProcessor("Sin")],
 ]);

@@ -1,6 +1,6 @@
 import { axisOf, broadcastShape, call, defineOp, sameDType, shapeError } from "../op.js";
 import { sizeOf, Tensor } from "../tensor.js";
-import { apply, type Op, scalar, type Value } from "../value.js";
+import { apply, type Emitter, type Op, scalar, type TypeInfo, type Value } from "../value.js";
 
 const int64 = (values: readonly number[]): Tensor => Tensor.int64([values.length], values);
 
@@ -24,7 +24,19 @@ export const transposeOp: Op = defineOp<{ perm: readonly number[] }>({
     }
     return { dtype: x!.dtype, shape: perm.map((axis) => x!.shape[axis]!) };
   },
-  onnx: (e, inputs, outputs, { perm }) => e.node("Transpose", inputs, outputs, { perm }),
+  onnx(e, inputs, outputs, { perm }, node) {
+    const rows = movedRows(e, node.inputs[0]!, perm);
+    if (!rows) {
+      e.node("Transpose", inputs, outputs, { perm });
+      return;
+    }
+    const shaped = (x: string, shape: readonly number[], to: string) =>
+      e.node("Reshape", [x, e.constant(int64(shape))], [to]);
+    const [flat, moved] = [e.fresh(), e.fresh()];
+    shaped(inputs[0]!, [rows.size, -1], flat);
+    e.node("Gather", [flat, e.constant(rows)], [moved], { axis: 0 });
+    shaped(moved, node.outputs[0]!.shape, outputs[0]!);
+  },
   grad: ({ grads: [g], attrs: { perm } }) => [
     transpose(
       g!,
@@ -32,6 +44,34 @@ export const transposeOp: Op = defineOp<{ perm: readonly number[] }>({
     ),
   ],
 });
+
+/**
+ * Where long rows move and are themselves untouched: which row goes where, [rows]. ONNX Runtime's Transpose works on one
+ * thread, its Gather on all.
+ */
+function movedRows(e: Emitter, { shape }: TypeInfo, perm: readonly number[]): Tensor | undefined {
+  let axes = perm.length;
+  while (axes > 0 && perm[axes - 1] === axes - 1) axes--;
+  const count = sizeOf(shape.slice(0, axes));
+  const length = sizeOf(shape.slice(axes));
+  if (length < 64 || count * length < 2 ** 20) return undefined;
+  const known = rowIndices.get(e) ?? new Map<string, Tensor>();
+  rowIndices.set(e, known);
+  const key = `${shape} ${perm}`;
+  if (!known.has(key)) {
+    const strides = shape.slice(0, axes).map((_, axis) => sizeOf(shape.slice(axis + 1, axes)));
+    let rows = [0];
+    for (const axis of perm.slice(0, axes)) {
+      const steps = Array.from({ length: shape[axis]! }, (_, i) => i * strides[axis]!);
+      rows = rows.flatMap((row) => steps.map((step) => row + step));
+    }
+    known.set(key, Tensor.int64([count], rows));
+  }
+  return known.get(key);
+}
+
+/** By shape and permutation: all layers of a graph share them. */
+const rowIndices = new WeakMap<Emitter, Map<string, Tensor>>();
 
 export const splitOp: Op = defineOp<{ axis: number; sizes: readonly number[] }>({
   name: "split",

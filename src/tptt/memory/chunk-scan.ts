@@ -27,6 +27,8 @@ export interface Chunk {
   readonly K: Value;
   /** Queries, c tokens times the heads of a group, [B, Hkv, c * G, D]. */
   readonly Q: Value;
+  /** Without forget gates: how much of what the chunk writes its queries see, [B, Hkv, c * G, C]. */
+  readonly P?: Value;
   /** The forget gates, see {@link Decay}; all of them or none. */
   readonly enter?: Value;
   readonly leave?: Value;
@@ -39,7 +41,7 @@ export interface Chunk {
 export interface ChunkStates {
   /** What each virtual token writes along its key, [N, B, Hkv, C, D]. */
   readonly R: Value;
-  /** What the queries find of the memory before their chunk, [N, B, Hkv, c * G, D]. */
+  /** What the queries find of the memory before their chunk, and with P of what the chunk writes, [N, B, Hkv, c * G, D]. */
   readonly read: Value;
   /** The memory after the last chunk, [B, Hkv, D, D]. */
   readonly last: Value;
@@ -78,13 +80,16 @@ function next(S: Value, R: Value, { K, leave, whole, end }: Chunk): Value {
  */
 export function chunkScan(chunks: Chunk, initial: Value): ChunkStates {
   const { A, ...rest } = chunks;
+  const { P } = chunks;
   const names = Object.keys(rest) as (keyof Chunk)[];
   const values = Object.values(rest);
   const chunkOf = (row: readonly Value[]) =>
     Object.fromEntries(names.map((name, i) => [name, row[i]!])) as unknown as Chunk;
   const step = (S: Value, chunk: Chunk) => {
     const R = written(novel(S, chunk), chunk);
-    return { R, read: found(S, chunk), last: next(S, R, chunk) };
+    const before = found(S, chunk);
+    const read = chunk.P ? add(before, matmul(chunk.P, R)) : before;
+    return { R, read, last: next(S, R, chunk) };
   };
 
   if (chunks.W.shape[0] === 1) {
@@ -107,10 +112,12 @@ export function chunkScan(chunks: Chunk, initial: Value): ChunkStates {
   const [R, read, last] = customGradients(
     [savedR, savedRead, forward.carry[0]!],
     [initial, ...(A ? [A] : []), ...values],
-    ([gR, gRead, gLast]) => {
+    ([gOwn, gRead, gLast]) => {
+      // With P nothing else reads R.
+      const gR = P ? matmul(P, gRead!, { transA: true }) : gOwn!;
       const backward = scan({
         carry: [gLast!],
-        rows: [saved, savedR, gR!, gRead!, ...values],
+        rows: [saved, savedR, gR, gRead!, ...values],
         reverse: true,
         body([gNext], [S, R, gR, gRead, ...row]) {
           const chunk = chunkOf(row);
@@ -126,7 +133,10 @@ export function chunkScan(chunks: Chunk, initial: Value): ChunkStates {
       const before = vjpAt((x) => [novel(saved, chunkOf(x)), found(saved, chunkOf(x))], values, [gX, gRead!]);
       // From (I + A) R = X: what T X gives to A needs no gradient of T.
       const toA = A ? [matmul(gX, savedR, { transB: true, alpha: -1 })] : [];
-      return [backward.carry[0], ...toA, ...values.map((_, i) => before[i] ?? own[toMemory.indexOf(i)])];
+      const toP = P && matmul(gRead!, savedR, { transB: true });
+      const toValue = (name: keyof Chunk, i: number) =>
+        name === "P" ? toP : (before[i] ?? own[toMemory.indexOf(i)]);
+      return [backward.carry[0], ...toA, ...names.map(toValue)];
     },
   );
   return { R: R!, read: read!, last: last! };

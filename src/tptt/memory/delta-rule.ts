@@ -51,7 +51,7 @@ export interface Unlinear {
  *     S <- S diag(alpha);  for each virtual token: S <- S + k (beta.v - (beta.k)^T S)^T;  o = q^T S.
  *
  * With C virtual tokens in a chunk, K, V, Q their rows: A = tril((beta.K) K^T, -1), T = (I + A)^-1,
- * R = T (beta.V - (beta.K) S), O = Q S + tril(Q K^T) R, S <- S + K^T R. Only R, Q S and S are computed chunk by chunk,
+ * R = T (beta.V - (beta.K) S), O = Q S + tril(Q K^T) R, S <- S + K^T R. Only R, O and S are computed chunk by chunk,
  * all else for all chunks at once. With forget gates R = U - W S, W = T (beta.K), U = T (beta.V), both decayed
  * ({@link Decay}). The result does not depend on the chunk length.
  *
@@ -90,10 +90,14 @@ export function deltaRule(
       ? masked(matmul(bK, K, { transB: true }), (i, j) => j < i, "strictly lower")
       : undefined;
   const T = A && unitLowerInverse(A);
+  const scores = matmul(Q, K, { transB: true });
+  // A token sees its own virtual tokens and those of all tokens before it.
+  const sees = (i: number, j: number) => Math.floor(j / order) <= Math.floor(i / group);
   const { R, read, last } = chunkScan(
     {
       ...(T && decay ? { W: matmul(T, bK), U: decay.matmul(T, bV) } : { W: bK, U: bV }),
       ...(T && !decay ? { A: A!, T } : {}),
+      ...(decay ? {} : { P: masked(scores, sees, `sees ${group} ${order}`) }),
       K,
       Q,
       ...(decay ? { enter: decay.enter, leave: decay.leave, whole: decay.whole } : {}),
@@ -101,11 +105,7 @@ export function deltaRule(
     },
     state ?? zeros(q.dtype, [batch, groups, dim, dim]),
   );
-  const scores = matmul(Q, K, { transB: true });
-  // A token sees its own virtual tokens and those of all tokens before it.
-  const sees = (i: number, j: number) => Math.floor(j / order) <= Math.floor(i / group);
-  const inside = decay ? decay.matmul(scores, R) : matmul(masked(scores, sees, `sees ${group} ${order}`), R);
-  const O = add(read, inside);
+  const O = decay ? add(read, decay.matmul(scores, R)) : read;
 
   const rows = transpose(reshape(O, [chunks, batch, groups, chunk, group, dim]), [1, 0, 3, 2, 4, 5]);
   const output = reshape(rows, [batch, chunks * chunk, heads, dim]);
@@ -134,7 +134,7 @@ function oneToken({ q, k, v, alpha, beta, state }: DeltaRuleInputs): { output: V
 
 /** How many tokens of `order` virtual tokens make the fastest chunk for a head size (measured, see docs/decisions). */
 export function fastestChunk(dim: number, order: number): number {
-  const rows = dim >= 128 ? 64 : dim >= 64 ? 32 : 16;
+  const rows = dim >= 256 ? 64 : dim >= 128 ? 32 : 16;
   return Math.max(1, Math.floor(rows / order));
 }
 
