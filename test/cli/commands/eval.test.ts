@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readEvaluation } from "../../../src/evaluate/result-file.js";
+import { type Evaluation, readEvaluation } from "../../../src/evaluate/result-file.js";
 import { describeOnWebgpu } from "../../webgpu-driver.js";
 import { openWorkspace, problems, tptt } from "../workspace.js";
 
@@ -158,6 +158,28 @@ test.each([
     expect(value).toBeGreaterThanOrEqual(0);
     expect(value).toBeLessThanOrEqual(1);
   }
+});
+
+test.each([
+  [[], "facts", 8],
+  [["--no-facts"], "mqar", 0],
+])("the demo's model is asked in its own words unless told otherwise: %j", async (options, name, known) => {
+  const command = [
+    "eval",
+    "--model",
+    "assets/tiny",
+    "--task",
+    "recall",
+    "--max-length",
+    "48",
+    "--pairs",
+    "4",
+  ];
+  const { events } = await tptt([...command, "--samples", "4", "--json", ...options]);
+  const done = events().at(-1) as { recall: number; result: Evaluation };
+  expect(done.result.data.name).toBe(name);
+  // All of it is inside of the model's window.
+  expect(Math.round(10 * done.recall)).toBeGreaterThanOrEqual(known);
 });
 
 test.each([
