@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -351,6 +352,39 @@ test("a rounded base model is trained, and the titan holds what a titan holds", 
   }
   expect(await configIn(output("int8"))).toEqual(await configIn(output("plain")));
   expect((await weightsIn(output("int8"))).length).toBe((await weightsIn(output("plain"))).length);
+});
+
+test("an interruption while the titan is written does not keep it from being whole", async () => {
+  const { options, output } = await openRun();
+  const folder = output("titan");
+  let watching: NodeJS.Timeout | undefined;
+  const run = tptt(
+    ["train", ...options, "--logging-steps", "1", "--json", "--output", folder],
+    (text, interrupt) => {
+      if (!text.includes('"step":4')) return;
+      watching ??= setInterval(() => {
+        if (!existsSync(join(folder, "adapter_model.safetensors"))) return;
+        clearInterval(watching);
+        interrupt();
+      }, 1);
+    },
+  );
+  expect(await run).toMatchObject({
+    code: 0,
+    stderr: "interrupted: the titan is being written; interrupt again to stop at once\n",
+  });
+  expect(await readdir(folder)).toContain("README.md");
+});
+
+test("what is to be resumed and is no run is told", async () => {
+  const { folder, output } = await openRun();
+  for (const path of [folder, output("nothing")]) {
+    const { code, stderr } = await tptt(["train", "--output", path, "--resume"]);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `tptt: ${path}: holds no run to go on with, for there is no train.yaml; check the folder\n`,
+    });
+  }
 });
 
 test("a torn checkpoint is told at resume, and the one before it used; as many are kept as asked for", async () => {
