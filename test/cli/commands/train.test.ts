@@ -136,13 +136,14 @@ test("a run over packed CSV, Parquet and text files goes on as it would have, an
 });
 
 test("conversations are learnt with a template that is given, and malformed rows are counted", async () => {
-  const { options, output, write } = await openRun();
+  const { model, output, write } = await openRun();
   const dataset = await write(
     "chats.jsonl",
     `${Array.from({ length: 4 }, () => JSON.stringify({ messages: conversation })).join("\n")}\n{}\n`,
   );
   const template = await write("chat.jinja", templates.mistral);
-  const command = ["train", ...options, "--dataset", dataset, "--chat-template", template, "--json"];
+  const options = ["--model", model, "--dataset", dataset, "--batch-size", "2", "--max-steps", "4"];
+  const command = ["train", ...options, "--chat-template", template, "--json"];
   expect(await tptt([...command, "--output", output("none")])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining("chats.jsonl:5: has no fields, expected"),
