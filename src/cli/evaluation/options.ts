@@ -22,7 +22,7 @@ export type TaskName = (typeof taskNames)[number];
 export const evaluationOptions = {
   model: common.model,
   task: z.enum(taskNames).default("perplexity").describe("what is measured"),
-  data: common.dataset.optional(),
+  data: common.dataset.optional().describe(common.dataset.description!),
   samples: count()
     .optional()
     .describe(
