@@ -12,6 +12,7 @@ import { tasks } from "../evaluation/tasks.js";
 import { observeHub } from "../hub-names.js";
 import { loadModel } from "../load-model.js";
 import { complete } from "../options.js";
+import { requireFolderOf } from "../output-folder.js";
 import { createReporter } from "../reporter.js";
 import { version } from "../version.js";
 
@@ -24,6 +25,7 @@ export const evaluate = defineCommand({
     const { task, quantize, device, json, out } = values;
     checkTaskOptions(given, task);
     if (values.plot !== undefined) plotFormat(values.plot);
+    for (const file of [out, values.plot]) await requireFolderOf(file);
     const reporter = createReporter({ ...io, json });
     const records = values.data && (await openRecords(values.data, values, reporter));
     const loading = loadModel(values.model, values.mag_weight, {

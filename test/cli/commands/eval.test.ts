@@ -205,6 +205,11 @@ test.each([
     "--max-new-tokens: is for --task exact-match, not for perplexity; leave it out",
   ],
   [["--task", "exam"], /^tptt: --task: .*"perplexity"\|"exact-match"/],
+  [
+    ["--task", "recall", "--out", "none/a.json"],
+    "none/a.json: cannot be written: its folder does not exist; make it, or check the path",
+  ],
+  [["--task", "recall", "--plot", "none/a.svg"], "none/a.svg: cannot be written: its folder does not exist"],
 ])("options that do not fit the task are refused: %j", async (options, problem) => {
   const { code, stderr } = await tptt(["eval", "--model", "m", ...options]);
   expect(code).toBe(2);
