@@ -67,7 +67,12 @@ export async function writeTrainResults(folder: string, results: TrainResults): 
 /** What the card shows of an evaluation: the rest of the file is for programs. */
 const evaluationSchema = z.looseObject({
   task: z.string(),
-  data: z.looseObject({ name: z.string(), examples: z.number().optional() }),
+  data: z.looseObject({
+    name: z.string(),
+    hub_id: z.string().optional(),
+    split: z.string().optional(),
+    examples: z.number().optional(),
+  }),
   model: z.looseObject({ mag_weight: z.number().nullish() }).optional(),
   metrics: z.array(
     z.looseObject({
