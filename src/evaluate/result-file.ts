@@ -32,6 +32,8 @@ const evaluationSchema = z.looseObject({
     model_type: z.string(),
     memory: z.enum(["off", "mixed", "only"]),
     mag_weight: measured,
+    /** The SHA-256 of the file of its trained weights: a card has no figures of others. */
+    trained_weights: z.string().optional(),
   }),
   data: z.looseObject({
     name: z.string(),
