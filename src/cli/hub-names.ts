@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { hub } from "#hub";
+import { datasetPlace } from "../data/dataset-files.js";
 import type { HubObserver } from "../io/hub/hub.js";
 import { formatHubId, type RepoType } from "../io/hub/hub-id.js";
 import { hubIdOf } from "../io/hub/locate-model.js";
@@ -14,7 +15,7 @@ export const observeHub = (reporter: Reporter): HubObserver => ({
 
 /** A name that means the same from any folder and on any later day: an absolute path, or the hub's at its commit. */
 export async function lastingName(type: RepoType, name: string): Promise<string> {
-  const id = await hubIdOf(name);
-  if (!id) return resolve(name);
-  return formatHubId({ ...id, revision: (await hub.openRepo(type, id)).commit });
+  const place = type === "dataset" ? await datasetPlace(name) : ((await hubIdOf(name)) ?? resolve(name));
+  if (typeof place === "string") return place;
+  return formatHubId({ ...place, revision: (await hub.openRepo(type, place)).commit });
 }

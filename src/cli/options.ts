@@ -20,11 +20,12 @@ export type Given<T extends OptionTable> = {
 /** A file or folder. */
 export const path = () => z.string().min(1, "expected a path").meta({ placeholder: "path" });
 
-/** Files, folders or patterns; the command line gives one, a config file may have a list. */
+/** Files, folders or patterns: an option that may be given several times; a config file has a list. */
 export const paths = () =>
-  z
-    .preprocess((value) => (typeof value === "string" ? [value] : value), z.array(path()).min(1))
-    .meta({ placeholder: "path" });
+  z.preprocess(
+    (value) => (typeof value === "string" ? [value] : value),
+    z.array(path()).min(1).meta({ placeholder: "path", repeated: true }),
+  );
 
 /** A share, 0..1. */
 export const share = () =>

@@ -1,6 +1,8 @@
 import { readdir } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { InputError } from "../errors.js";
 import { fileError } from "../io/byte-source.js";
+import { isFolder } from "../io/path-kind.js";
 
 /** The names in a folder, in order; none when there is no such folder. @throws InputError when it is a file. */
 export async function namesIn(folder: string): Promise<string[]> {
@@ -20,4 +22,10 @@ export async function requireEmpty(
 ): Promise<void> {
   const name = (await namesIn(folder)).find((name) => !but.includes(name));
   if (name !== undefined) throw new InputError(folder, `is not empty (${name}); ${advice}`);
+}
+
+/** Before long work: whether its result can be written at the end. @throws InputError when a file's folder is not there. */
+export async function requireFolderOf(file: string | undefined): Promise<void> {
+  if (file === undefined || (await isFolder(dirname(resolve(file))))) return;
+  throw new InputError(file, "cannot be written: its folder does not exist; make it, or check the path");
 }

@@ -1,7 +1,8 @@
 import { readdir, realpath, stat } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { isAbsolute, join, relative, sep } from "node:path";
 import { InputError } from "../errors.js";
 import { fileError } from "../io/byte-source.js";
+import { isObject, type JsonObject, readJsonFile } from "../io/json-file.js";
 import { exists } from "../io/path-kind.js";
 
 /**
@@ -62,4 +63,25 @@ export async function pushedFiles(folder: string): Promise<PushedFiles> {
   };
   await visit("");
   return { paths, outside };
+}
+
+/** What the results of evaluations among a folder's files name of this machine: of each that does, the first path. */
+export async function pathsTold(
+  folder: string,
+  { paths }: PushedFiles,
+): Promise<{ readonly file: string; readonly path: string }[]> {
+  const told: { file: string; path: string }[] = [];
+  for (const name of paths.filter((name) => /^eval-[^/]*\.json$/.test(name))) {
+    const file = join(folder, name);
+    // Whatever else is called like that is pushed as it is.
+    const { model, data, options } = await readJsonFile(file).catch((): JsonObject => ({}));
+    const [path] = textsIn([model, data, options]).filter((text) => isAbsolute(text));
+    if (path !== undefined) told.push({ file, path });
+  }
+  return told;
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return Array.isArray(value) || isObject(value) ? Object.values(value).flatMap(textsIn) : [];
 }

@@ -1,9 +1,10 @@
 import { stat } from "node:fs/promises";
-import { extname, join } from "node:path";
-import { glob, isDynamicPattern } from "tinyglobby";
+import { extname, join, resolve } from "node:path";
+import { escapePath, glob, isDynamicPattern } from "tinyglobby";
 import { InputError } from "../errors.js";
 import { fileError, openFile } from "../io/byte-source.js";
-import { parseHubId } from "../io/hub/hub-id.js";
+import { type HubId, parseHubId } from "../io/hub/hub-id.js";
+import { exists } from "../io/path-kind.js";
 import { extensions, filesOfHub, type HubDataOptions } from "./hub-dataset.js";
 import { openJsonArray } from "./rows/array-rows.js";
 import { openCsv } from "./rows/csv-rows.js";
@@ -59,6 +60,21 @@ function refuseSplit(name: string, { split }: HubDataOptions): void {
 
 const sorted = async (pattern: string, cwd: string): Promise<string[]> =>
   (await glob(pattern, { cwd, caseSensitiveMatch: false, expandDirectories: false })).sort();
+
+/**
+ * What a data set's name stands for, so that it means the same from any folder: a data set of the hub, or an absolute path
+ * or pattern.
+ */
+export async function datasetPlace(name: string): Promise<HubId | string> {
+  if (await exists(name)) return resolve(name);
+  const isPattern = isDynamicPattern(name);
+  if (!isPattern || (await sorted(name, ".")).length === 0) {
+    const id = parseHubId(name);
+    if (id) return id;
+  }
+  // Of a pattern that part alone is one which was given.
+  return isPattern ? resolve(escapePath(process.cwd()), name) : resolve(name);
+}
 
 /** Opens a file as what its name's ending says; a `.json` file that begins with an object has one a line. */
 export async function openRows(path: string, columns: readonly string[]): Promise<RowFile> {

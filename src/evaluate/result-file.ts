@@ -32,8 +32,17 @@ const evaluationSchema = z.looseObject({
     model_type: z.string(),
     memory: z.enum(["off", "mixed", "only"]),
     mag_weight: measured,
+    /** The SHA-256 of the file of its trained weights: a card has no figures of others. */
+    trained_weights: z.string().optional(),
   }),
-  data: z.looseObject({ name: z.string(), fingerprint: z.string(), examples: z.int().nonnegative() }),
+  data: z.looseObject({
+    name: z.string(),
+    /** The data set of the hub that all of it is from, and its split. */
+    hub_id: z.string().optional(),
+    split: z.string().optional(),
+    fingerprint: z.string(),
+    examples: z.int().nonnegative(),
+  }),
   metrics: z.array(metricSchema),
   breakdown: z.array(metricSchema).optional(),
   heat_map: z.looseObject({ metric: z.string(), row: z.string(), column: z.string() }).optional(),

@@ -13,7 +13,7 @@ export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIter
  *
  * If anything fails, the temporary file is removed and the old file is as it was.
  *
- * @throws InputError when the disk is full.
+ * @throws InputError when the disk is full, or the path cannot be written.
  */
 export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
   const target = resolve(path);
@@ -28,7 +28,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
     }
     await rename(temporary, target);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await removed(temporary);
     throw writeError(target, error);
   }
   await syncFolder(dirname(target));
@@ -42,7 +42,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
  * `.<name>.old.tmp` and the new one whole under `.<name>.<random>.tmp`: the next call puts the old one back before it starts
  * ({@link recoverFolder}), so one of the two always survives. Any error before that leaves the old folder as it was.
  *
- * @throws InputError when the disk is full.
+ * @throws InputError when the disk is full, or the path cannot be written.
  */
 export async function writeFolderAtomic(
   path: string,
@@ -50,7 +50,9 @@ export async function writeFolderAtomic(
 ): Promise<void> {
   const target = resolve(path);
   const parent = dirname(target);
-  await mkdir(parent, { recursive: true });
+  await mkdir(parent, { recursive: true }).catch((error: unknown) => {
+    throw writeError(target, error);
+  });
   await recoverFolder(target);
   const temporary = temporaryName(target);
   const old = setAsideName(target);
@@ -67,7 +69,7 @@ export async function writeFolderAtomic(
       throw error;
     }
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await removed(temporary);
     throw writeError(target, error);
   }
   await syncFolder(parent);
@@ -120,6 +122,9 @@ async function writeContent(handle: FileHandle, content: FileContent): Promise<v
     }
   }
 }
+
+/** After an error, which is what is to be told. */
+const removed = (path: string) => rm(path, { recursive: true, force: true }).catch(() => {});
 
 /** Forces a folder's entries to disk. Some file systems and Windows cannot: there the rename is all that can be had. */
 async function syncFolder(path: string): Promise<void> {

@@ -66,7 +66,8 @@ export async function checkManifest(folder: string): Promise<void> {
   }
 }
 
-async function sha256Of(path: string): Promise<string> {
+/** The SHA-256 of a file, in hexadecimal. */
+export async function sha256Of(path: string): Promise<string> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash);
   return hash.digest("hex");

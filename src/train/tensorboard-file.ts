@@ -1,3 +1,4 @@
+import { writeError } from "../errors.js";
 import { EventFile } from "../io/event-file.js";
 import type { Metrics } from "../io/metrics.js";
 import type { MetricsSink } from "./metrics-sink.js";
@@ -26,7 +27,9 @@ export class TensorBoardFile implements MetricsSink {
   }
 
   async #open(): Promise<EventFile> {
-    const file = await EventFile.create(this.#folder);
+    const file = await EventFile.create(this.#folder).catch((error: unknown) => {
+      throw writeError(this.#folder, error);
+    });
     if (this.#resumedAt !== undefined) await file.appendStart(this.#resumedAt + 1);
     return file;
   }

@@ -2,11 +2,13 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { Tensor } from "../../src/engine/index.js";
+import { readFrontMatter } from "../../src/io/front-matter.js";
 import { encodeSafetensors, openSafetensorsFile } from "../../src/io/safetensors.js";
 import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { filesIn, openHub } from "../io/hub/use-hub.js";
 import { openFixture } from "../models/fixture.js";
 import { writeLlamaGguf } from "../models/gguf-fixture.js";
+import { hubMetadata } from "../tptt/files/hub-metadata.js";
 import { openWorkspace, problems, tptt } from "./workspace.js";
 
 /** A hub with a tiny model and a data set, in the environment. */
@@ -57,8 +59,20 @@ test("a model and a data set of the hub are trained, resumed at their commits, a
 
   const evaluate = ["eval", "--model", output, "--data", `org/problems@${commits.dataset}`, "--json"];
   const train = (await tptt(evaluate)).events().at(-1)!;
-  const held = (await tptt([...evaluate, "--split", "test"])).events().at(-1)!;
+  const held = (await tptt([...evaluate, "--split", "test", "--out", output])).events().at(-1)!;
   expect(Number(held.tokens)).toBeLessThan(Number(train.tokens));
+  expect(held.result).toMatchObject({ data: { hub_id: "org/problems", split: "test" } });
+
+  // On the card the data set has the name that the hub knows, without the commit.
+  expect(await tptt(["card", "--model", output])).toMatchObject({ code: 0 });
+  const card = await readFile(join(output, "README.md"), "utf8");
+  const header = hubMetadata.parse(readFrontMatter(card));
+  expect(header["model-index"]?.[0]?.results[0]?.dataset).toEqual({
+    type: "org/problems",
+    name: "org/problems",
+    split: "test",
+  });
+  expect(card).toContain("| perplexity | org/problems, test | ");
 });
 
 test("progress is on stderr in bytes, and a second call has nothing to download", async () => {

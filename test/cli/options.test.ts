@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { addOptions, complete, flag, fromCommandLine, names, path } from "../../src/cli/options.js";
+import { addOptions, complete, flag, fromCommandLine, names, path, paths } from "../../src/cli/options.js";
 
 const table = {
   model: path().describe("a model"),
@@ -10,6 +10,7 @@ const table = {
   kind: z.enum(["a", "b"]).default("a").describe("what kind"),
   target_names: names().optional().describe("where"),
   fast: flag().describe("be quick"),
+  data: paths().optional().describe("what is read"),
 };
 
 /** What a command line gives. */
@@ -27,6 +28,8 @@ test("the command line gives values of the declared types, and nothing that was 
   ).toEqual({ max_steps: 7, rate: 1e-3, kind: "b", target_names: ["q_proj", "v_proj"], fast: true });
   expect(parse("--no-fast")).toEqual({ fast: false });
   expect(parse("--model", "123")).toEqual({ model: "123" });
+  expect(parse("--data", "a")).toEqual({ data: ["a"] });
+  expect(parse("--data", "a", "--data", "b/*.json")).toEqual({ data: ["a", "b/*.json"] });
 });
 
 test.each([
@@ -49,6 +52,7 @@ describe("complete", () => {
       kind: "a",
       target_names: undefined,
       fast: false,
+      data: undefined,
     });
   });
 
@@ -68,5 +72,6 @@ test("the help tells choices and defaults", () => {
     "  --kind <name>           what kind (a, b; default: a)",
     "  --target-names <names>  where",
     "  --fast                  be quick",
+    "  --data <path>           what is read",
   ]);
 });

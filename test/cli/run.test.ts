@@ -20,6 +20,17 @@ describe("usage", () => {
     expect((await tptt(["train", "--help"])).stdout).toContain("--liza-transition-steps <n>");
   });
 
+  test("every option of every command is described", async () => {
+    const { stdout } = await tptt(["--help"]);
+    const [, list = ""] = stdout.split("Commands:\n");
+    const names = [...list.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name!);
+    expect(names.length).toBeGreaterThan(10);
+    for (const name of names.filter((name) => name !== "help")) {
+      const help = await tptt([name, "--help"]);
+      expect(help.stdout, name).not.toMatch(/^ {2}-\S+(?: <[^>]+>)? *$/m);
+    }
+  });
+
   test("no command is answered with the help, on stderr", async () => {
     const outcome = await tptt([]);
     expect(outcome).toMatchObject({ code: 2, stdout: "" });

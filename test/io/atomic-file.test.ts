@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { InputError } from "../../src/errors.js";
 import {
   clearLeftovers,
   recoverFolder,
@@ -42,8 +43,19 @@ describe("a file", () => {
     expect(await readdir(root)).toEqual(["a"]);
   });
 
-  test("in a folder that does not exist is an error", async () => {
-    await expect(writeFileAtomic(join(root, "no", "a"), "x")).rejects.toThrow("ENOENT");
+  test("that cannot be written is told with what to do", async () => {
+    const trying = async (...names: string[]) => {
+      const path = join(root, ...names);
+      const error: Error = await writeFileAtomic(path, "x").catch((error) => error);
+      expect(error).toBeInstanceOf(InputError);
+      return error.message.replace(`${path}: cannot be written: `, "");
+    };
+    expect(await trying("no", "a")).toBe("its folder does not exist; make it, or check the path");
+    await writeFile(join(root, "file"), "");
+    expect(await trying("file", "a")).toBe("a file is in the place of its folder; check the path");
+    await mkdir(join(root, "folder"));
+    expect(await trying("folder")).toBe("it is a folder; check the path");
+    expect((await readdir(root)).sort()).toEqual(["file", "folder"]);
   });
 });
 

@@ -101,6 +101,25 @@ test.runIf(process.platform === "linux")("a later process of the same number doe
   expect(await FileLock.tryAcquire(path)).toBeInstanceOf(FileLock);
 });
 
+test.runIf(process.platform === "linux")(
+  "a process that has ended does not hold it, though nobody has asked how it ended",
+  async () => {
+    // The shell becomes a program that never asks.
+    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    onTestFinished(() => {
+      parent.kill("SIGKILL");
+    });
+    const [told] = await once(parent.stdout, "data");
+    const pid = Number(String(told));
+    const stat = () => readFile(`/proc/${pid}/stat`, "utf8");
+    while (!(await stat()).includes(") Z ")) await new Promise((resolve) => setTimeout(resolve, 10));
+    const path = await heldBy({ pid, started: startOf(pid) });
+    expect(await FileLock.tryAcquire(path)).toBeInstanceOf(FileLock);
+  },
+);
+
 test("a lock of another host stays, for nobody here can tell whether it is held", async () => {
   const path = await heldBy({ pid: await deadPid(), host: "elsewhere" });
   expect(await FileLock.tryAcquire(path)).toMatchObject({ host: "elsewhere" });

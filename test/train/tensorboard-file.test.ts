@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { TensorBoardFile } from "../../src/train/tensorboard-file.js";
@@ -30,4 +30,12 @@ test("a run that measures nothing leaves no file", async () => {
   const file = new TensorBoardFile(join(folder, "runs"), 3);
   await file.close();
   expect(await readdir(folder)).toEqual([]);
+});
+
+test("a folder that cannot be made is named", async () => {
+  const path = join(await temporaryFolder(), "file");
+  await writeFile(path, "");
+  await expect(
+    new TensorBoardFile(join(path, "runs"), undefined).append({ step: 1, loss: 1 }),
+  ).rejects.toThrow(`${path}/runs: cannot be written: a file is in the place of its folder; check the path`);
 });

@@ -8,6 +8,7 @@ import { type Continuation, comparisonMarkdown, comparisonText } from "../compar
 import { observeHub } from "../hub-names.js";
 import { loadModel } from "../load-model.js";
 import { complete, path, paths, type Values } from "../options.js";
+import { requireFolderOf } from "../output-folder.js";
 import { pace } from "../pace.js";
 import { createReporter, type Reporter } from "../reporter.js";
 
@@ -28,6 +29,7 @@ export const compare = defineCommand({
   operands: "runs",
   async run(given, io) {
     const values = complete(options, given);
+    await requireFolderOf(values.out);
     const reporter = createReporter({ ...io, json: values.json });
     const found = await readComparedRuns(values.runs);
     const prompts = values.prompts === undefined ? [] : await readPrompts(values.prompts);

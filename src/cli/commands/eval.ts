@@ -1,8 +1,10 @@
 import { env } from "onnxruntime-common";
 import type { Metric } from "../../evaluate/result.js";
 import { type Evaluation, toEvaluation, writeEvaluation } from "../../evaluate/result-file.js";
+import { locateModel } from "../../io/hub/locate-model.js";
 import { plotFormat } from "../../plot/render.js";
 import { effectiveMagWeight } from "../../tptt/effective-mag-weight.js";
+import { trainedWeightsOf } from "../../tptt/files/run-record.js";
 import { defineCommand } from "../command.js";
 import { openBeside, openRecords } from "../data-options.js";
 import { checkTaskOptions, evaluationOptions } from "../evaluation/options.js";
@@ -12,6 +14,7 @@ import { tasks } from "../evaluation/tasks.js";
 import { observeHub } from "../hub-names.js";
 import { loadModel } from "../load-model.js";
 import { complete } from "../options.js";
+import { requireFolderOf } from "../output-folder.js";
 import { createReporter } from "../reporter.js";
 import { version } from "../version.js";
 
@@ -24,15 +27,15 @@ export const evaluate = defineCommand({
     const { task, quantize, device, json, out } = values;
     checkTaskOptions(given, task);
     if (values.plot !== undefined) plotFormat(values.plot);
+    for (const file of [out, values.plot]) await requireFolderOf(file);
     const reporter = createReporter({ ...io, json });
     const records = values.data && (await openRecords(values.data, values, reporter));
-    const loading = loadModel(values.model, values.mag_weight, {
-      quantize,
-      device,
-      hubObserver: observeHub(reporter),
-    });
+    const hubObserver = observeHub(reporter);
+    const loading = loadModel(values.model, values.mag_weight, { quantize, device, hubObserver });
     const model = await (records ? openBeside(records, loading) : loading);
     try {
+      const { path } = await locateModel(values.model, hubObserver);
+      const trained = await trainedWeightsOf(path);
       const { result, data, tokensPerSecond } = await tasks[task]({
         model,
         ...(records ? { records } : {}),
@@ -50,6 +53,7 @@ export const evaluate = defineCommand({
             model_type: model.base.config.modelType,
             memory: model.memoryMode,
             mag_weight: magWeight ?? null,
+            ...(trained === undefined ? {} : { trained_weights: trained }),
           },
           data,
           options: given,

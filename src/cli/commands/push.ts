@@ -10,7 +10,7 @@ import { defineCommand } from "../command.js";
 import { common } from "../common-options.js";
 import { observeHub } from "../hub-names.js";
 import { complete, flag, path } from "../options.js";
-import { pushedFiles } from "../pushed-files.js";
+import { pathsTold, pushedFiles } from "../pushed-files.js";
 import { createReporter } from "../reporter.js";
 
 const options = {
@@ -32,7 +32,8 @@ export const push = defineCommand({
       throw new InputError("--repo", `is ${repo}, expected org/name, as its page on the hub is called`);
     }
     const reporter = createReporter({ ...io, json });
-    const { paths, outside } = await pushedFiles(folder);
+    const files = await pushedFiles(folder);
+    const { paths, outside } = files;
     for (const link of outside)
       reporter.note(`left out: ${join(folder, link)} is a link that leads out of the folder`);
     const base = (await readSavedConfig(folder))?.baseModelName;
@@ -41,6 +42,8 @@ export const push = defineCommand({
         `${folder}: its base model is ${base}, a path of this machine: others can open it after changing that field`,
       );
     }
+    for (const { file, path } of await pathsTold(folder, files))
+      reporter.note(`${file}: names ${path}, a path of this machine, for all to see`);
     const client = new HubClient(await readHubSettings(), observeHub(reporter));
     const uploads = paths.map((name) => ({ path: name, file: join(folder, name) }));
     const title = `Upload ${paths.length} files with tptt`;

@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { type Dataset, splitDataset } from "../../data/dataset.js";
 import { packDataset } from "../../data/pack.js";
+import { InputError } from "../../errors.js";
 import { isMissingFile } from "../../io/json-file.js";
 import { checkCardTemplate, locateTemplate } from "../../tptt/files/model-card.js";
 import { readSavedConfig } from "../../tptt/files/open-titan.js";
@@ -112,19 +113,23 @@ async function trainIn(
       observer: report,
     });
 
+    let trained = false;
     const release = io.onInterrupt(() => {
       trainer.stop();
-      reporter.note("interrupted: a checkpoint follows this step; interrupt again to stop at once");
+      const next = trained ? "the titan is being written" : "a checkpoint follows this step";
+      reporter.note(`interrupted: ${next}; interrupt again to stop at once`);
     });
     const resume = `npx tptt train --output ${quoted(folder.path)} --resume`;
     const trainAndSave = async () => {
-      const result = await trainer.train().finally(release);
+      const result = await trainer.train();
       if (result.interrupted) return result;
+      trained = true;
       await model.savePretrained(folder.path);
       if (card !== undefined) await rewriteModelCard(folder.path, card);
       return result;
     };
-    const result = await trainAndSave().catch((error: unknown) => {
+    const saved = trainAndSave().finally(release);
+    const result = await saved.catch((error: unknown) => {
       const checkpoint = report.checkpoint ?? folder.checkpoint;
       if (!report.hasStarted) folder.discard();
       else if (checkpoint) reporter.note(`the last checkpoint is ${checkpoint}; to go on from it: ${resume}`);
@@ -153,8 +158,12 @@ async function trainIn(
 async function withOptionsOfRun(given: Given<Options>): Promise<Given<Options>> {
   if (!given.resume || given.output === undefined) return given;
   const ofRun = await readConfigFile(join(given.output, optionsFile), options).catch((error: unknown) => {
-    if (isMissingFile(error)) return {};
-    throw error;
+    if (!isMissingFile(error)) throw error;
+    if (given.model !== undefined) return {};
+    throw new InputError(
+      given.output!,
+      `holds no run to go on with, for there is no ${optionsFile}; check the folder`,
+    );
   });
   return { ...ofRun, ...given };
 }

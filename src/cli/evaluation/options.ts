@@ -4,7 +4,7 @@ import { choiceForms } from "../../evaluate/multiple-choice.js";
 import { trainingOptions } from "../../train/arguments.js";
 import { common, count, quantizeOption } from "../common-options.js";
 import { dataOptions } from "../data-options.js";
-import { flag, flagOf, type Given, numbers, path, share, type Values } from "../options.js";
+import { flagOf, type Given, numbers, path, share, type Values } from "../options.js";
 
 /** What `tptt eval` can measure. */
 export const taskNames = [
@@ -22,7 +22,7 @@ export type TaskName = (typeof taskNames)[number];
 export const evaluationOptions = {
   model: common.model,
   task: z.enum(taskNames).default("perplexity").describe("what is measured"),
-  data: common.dataset.optional(),
+  data: common.dataset.optional().describe(common.dataset.description!),
   samples: count()
     .optional()
     .describe(
@@ -49,7 +49,9 @@ export const evaluationOptions = {
   depths: numbers(share(), "numbers from 0 to 1")
     .default([0, 0.25, 0.5, 0.75, 1])
     .describe("needle: where it lies, 0 the start, 1 right before the question"),
-  facts: flag()
+  // No flag(): that is false where it is not given, and the tokenizer is to decide there.
+  facts: z
+    .boolean()
     .optional()
     .describe(
       "recall, needle, memory: texts in the words of the demo's model (default: where it knows no others)",

@@ -75,7 +75,7 @@ async function perplexity(context: TaskContext): Promise<TaskOutcome> {
       ],
       notes: { tokens },
     },
-    data: dataOf(values, examples),
+    data: dataOf(context, examples),
     tokensPerSecond,
   };
 }
@@ -177,7 +177,7 @@ async function memory(context: TaskContext): Promise<TaskOutcome> {
     recallTexts: associative(context, memoryRecallTexts, [8]),
     onBatch: (done, total) => reporter.progress(done, total, {}),
   });
-  return { result, data: dataOf(values, examples) };
+  return { result, data: dataOf(context, examples) };
 }
 
 /** Whether texts are in the words of the demo's model. */
@@ -192,8 +192,8 @@ async function chosenExamples(context: TaskContext, maxLength: number): Promise<
   return samples < all.length ? splitDataset(all, samples, seed).held : all;
 }
 
-const dataOf = (values: EvaluationValues, { fingerprint, length }: Dataset): Evaluation["data"] => ({
-  name: nameOf(values),
+const dataOf = (context: TaskContext, { fingerprint, length }: Dataset): Evaluation["data"] => ({
+  ...namesOf(context),
   fingerprint,
   examples: length,
 });
@@ -216,7 +216,8 @@ async function chosenRecords(
   const chosen = samples < count ? heldOutOrder(count, seed).slice(0, samples).sort() : upTo(count);
   const read: DataRecord[] = [];
   for (const index of chosen) read.push(await records.read(index));
-  return { read, data: { name: nameOf(values), fingerprint: records.fingerprint, examples: read.length } };
+  const { fingerprint } = records;
+  return { read, data: { ...namesOf(context), fingerprint, examples: read.length } };
 }
 
 /** Data are there wherever the options were checked. */
@@ -229,4 +230,14 @@ function recordsOf({ records }: TaskContext): Records {
 const lengthOf = ({ model, given, values }: TaskContext): number =>
   maxLengthFor(model.maxLength, given.max_length, values.max_length);
 
-const nameOf = ({ data = [] }: EvaluationValues): string => data.join(", ");
+/** What the data are called: as they were given, and by the hub where they are of one data set there. */
+function namesOf(context: TaskContext): Pick<Evaluation["data"], "name" | "hub_id" | "split"> {
+  const { data = [], split } = context.values;
+  const [hubId, ...others] = new Set(recordsOf(context).files.map((file) => file.hubId));
+  return {
+    name: data.join(", "),
+    ...(hubId === undefined || others.length > 0
+      ? {}
+      : { hub_id: hubId, ...(split === undefined ? {} : { split }) }),
+  };
+}

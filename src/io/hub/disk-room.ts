@@ -1,5 +1,5 @@
 import { statfs } from "node:fs/promises";
-import { InputError, isDiskFull } from "../../errors.js";
+import { InputError, isDiskFull, writeError } from "../../errors.js";
 import { placeOf, type Subject } from "./hub-error.js";
 
 /** The disk of the cache is full. */
@@ -21,9 +21,10 @@ export async function requireRoom(cache: string, name: string, bytes: number): P
   );
 }
 
-/** What went wrong with writing to the cache: where its disk is full, with its room and what to do. */
+/** What went wrong with writing to the cache, and what to do; where its disk is full, with its room. */
 export async function cacheError(error: unknown, subject: Subject, cache: string): Promise<unknown> {
-  if (error instanceof CacheFull || !isDiskFull(error)) return error;
+  if (error instanceof CacheFull) return error;
+  if (!isDiskFull(error)) return writeError(`the cache ${cache}`, error);
   const free = (await freeBytes(cache)) ?? "no";
   return new CacheFull(
     placeOf(subject),

@@ -1,5 +1,4 @@
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { turnEndIds } from "../../data/chat.js";
 import { asLanguageModel } from "../../models/language-model.js";
@@ -11,6 +10,7 @@ import type { Scheduler } from "../scheduler.js";
 import { answer } from "./answer.js";
 import { ApiError, asApiError, badRequest } from "./api-error.js";
 import { hasKey } from "./api-key.js";
+import { readBody } from "./read-body.js";
 import { type CommonFields, chatFields, completionFields, parseFields } from "./request-fields.js";
 import { chatForm, completionForm, type TextForm } from "./text-forms.js";
 
@@ -102,21 +102,6 @@ export function createApp(options: AppOptions): Hono {
     return c.json(modelFields(c.req.param("id")));
   });
 
-  app.use(
-    bodyLimit({
-      maxSize: options.maxRequestBytes,
-      onError: (c) =>
-        fail(
-          c,
-          new ApiError(
-            413,
-            "invalid_request_error",
-            `The request is larger than ${options.maxRequestBytes} bytes.`,
-          ),
-        ),
-    }),
-  );
-
   const write = (c: Context, fields: CommonFields, texts: TextsToWrite) => {
     const model = modelOf(models, fields.model);
     const maxLength = Math.min(options.maxLength, model.maxLength);
@@ -148,7 +133,7 @@ export function createApp(options: AppOptions): Hono {
   };
 
   app.post("/v1/completions", async (c) => {
-    const fields = parseFields(completionFields, await bodyOf(c));
+    const fields = parseFields(completionFields, await bodyOf(c, options.maxRequestBytes));
     const model = modelOf(models, fields.model);
     const { vocabSize } = asLanguageModel(model.base).config;
     const prompts = fields.prompt.map((prompt) => {
@@ -167,7 +152,7 @@ export function createApp(options: AppOptions): Hono {
   });
 
   app.post("/v1/chat/completions", async (c) => {
-    const fields = parseFields(chatFields, await bodyOf(c));
+    const fields = parseFields(chatFields, await bodyOf(c, options.maxRequestBytes));
     const model = modelOf(models, fields.model);
     const tokenizer = model.requireTokenizer();
     const template = tokenizer.chatTemplate;
@@ -203,7 +188,7 @@ function modelOf(models: ReadonlyMap<string, TpttModel>, name: string): TpttMode
 }
 
 /** The JSON of a request. Asking for its type keeps web pages from sending one without the browser's asking first. */
-async function bodyOf(c: Context): Promise<unknown> {
+async function bodyOf(c: Context, largest: number): Promise<unknown> {
   const type = c.req.header("Content-Type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") {
     throw new ApiError(
@@ -212,8 +197,9 @@ async function bodyOf(c: Context): Promise<unknown> {
       `The Content-Type is ${type ?? "missing"}, expected application/json.`,
     );
   }
+  const text = await readBody(c.req, largest);
   try {
-    return await c.req.json();
+    return JSON.parse(text);
   } catch {
     throw badRequest("the body: is not JSON");
   }

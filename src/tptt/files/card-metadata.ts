@@ -5,7 +5,7 @@ import type { JsonObject } from "../../io/json-file.js";
 import { seriesOf } from "../../io/metrics.js";
 import type { Card } from "./card.js";
 import type { LicenseFields } from "./hub-licenses.js";
-import type { RunRecord, TrainResults } from "./run-record.js";
+import type { EvaluationRecord, RunRecord, TrainResults } from "./run-record.js";
 
 /** What the header of a card is made of. */
 export interface CardSubject extends Pick<Card, "kind" | "modelId" | "config" | "isTrained"> {
@@ -72,8 +72,12 @@ function evaluationResults({ metrics, results, evaluations }: RunRecord, taskTyp
     const values = measured.flatMap(({ name: type, value }) =>
       value === null ? [] : [{ type, value: rounded(value), name: `${name}: ${type.replaceAll("_", " ")}` }],
     );
-    const shown = shownName(data.name);
-    const dataset = { type: parseHubId(shown) ? shown : formatOf([shown]), name: shown };
+    const { name: shown, split } = shownData(data);
+    const dataset = {
+      type: parseHubId(shown) ? shown : formatOf([shown]),
+      name: shown,
+      ...(split === undefined ? {} : { split }),
+    };
     return values.length > 0 ? [{ task: { ...task, name }, dataset, metrics: values }] : [];
   });
   return [...ofTraining, ...ofTasks];
@@ -112,8 +116,14 @@ function formatOf(names: readonly string[]): string {
 }
 
 /** What data that were named on the command line are called on a card: paths are nobody else's. */
-export const shownName = (name: string): string =>
-  parseHubId(name) && name.split("/").length === 2 ? name : basename(name);
+export function shownData({ name, hub_id, split }: EvaluationRecord["data"]): {
+  readonly name: string;
+  readonly split?: string;
+} {
+  const id = hub_id === undefined ? undefined : parseHubId(hub_id)?.name;
+  if (id === undefined) return { name: basename(name) };
+  return { name: id, ...(split === undefined ? {} : { split }) };
+}
 
 /** Digits that mean something. */
 export const rounded = (value: number): number => Number(value.toPrecision(5));

@@ -3,7 +3,7 @@ import type { JsonObject } from "../../io/json-file.js";
 import type { License } from "../../io/license.js";
 import { magWeightSeries, type Series, seriesOf } from "../../io/metrics.js";
 import type { Card } from "./card.js";
-import { cardMetadata, dataNames, rounded, shownName } from "./card-metadata.js";
+import { cardMetadata, dataNames, rounded, shownData } from "./card-metadata.js";
 import { hubLicense } from "./hub-licenses.js";
 import { pythonLoading } from "./python-loading.js";
 import type { EvaluationRecord, RunRecord, TrainResults } from "./run-record.js";
@@ -157,7 +157,7 @@ function evaluationVariables({ task, data, model, metrics }: EvaluationRecord): 
   const number = (value: number | null | undefined) => (typeof value === "number" ? rounded(value) : "");
   return {
     task,
-    data: shownName(data.name),
+    data: Object.values(shownData(data)).join(", "),
     mag_weight: number(model?.mag_weight),
     metrics: metrics.map(({ name, value, interval, count }) => ({
       name: name.replaceAll("_", " "),

@@ -5,9 +5,12 @@ import type { Dataset } from "../../data/dataset.js";
 import { errorCode } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { readJsonFile, readJsonFileIfPresent } from "../../io/json-file.js";
+import { sha256Of } from "../../io/manifest.js";
 import { type Metrics, metricsFile, readMetricsLines } from "../../io/metrics.js";
 import { pathInside } from "../../io/model-folder.js";
+import { isFile } from "../../io/path-kind.js";
 import { parseWith } from "../../io/validate.js";
+import { adapterFile } from "./adapter-file.js";
 
 /*
  * What a titan's folder tells of how it was made and measured: `train_results.json`, `metrics.jsonl` and `eval-<task>.json`.
@@ -67,8 +70,15 @@ export async function writeTrainResults(folder: string, results: TrainResults): 
 /** What the card shows of an evaluation: the rest of the file is for programs. */
 const evaluationSchema = z.looseObject({
   task: z.string(),
-  data: z.looseObject({ name: z.string(), examples: z.number().optional() }),
-  model: z.looseObject({ mag_weight: z.number().nullish() }).optional(),
+  data: z.looseObject({
+    name: z.string(),
+    hub_id: z.string().optional(),
+    split: z.string().optional(),
+    examples: z.number().optional(),
+  }),
+  model: z
+    .looseObject({ mag_weight: z.number().nullish(), trained_weights: z.string().optional() })
+    .optional(),
   metrics: z.array(
     z.looseObject({
       name: z.string(),
@@ -87,7 +97,7 @@ export interface RunRecord {
   /** None for a titan that was not trained in this folder. */
   readonly metrics: readonly Metrics[];
   readonly results: TrainResults | undefined;
-  /** In the order of their tasks. */
+  /** In the order of their tasks; none of weights that the folder no longer has. */
   readonly evaluations: readonly EvaluationRecord[];
 }
 
@@ -109,10 +119,18 @@ async function readEvaluations(folder: string): Promise<EvaluationRecord[]> {
     throw error;
   });
   const files = names.filter((name) => /^eval-.+\.json$/.test(name)).sort();
-  return Promise.all(
+  const read = await Promise.all(
     files.map(async (name) => {
       const path = await pathInside(folder, name);
       return parseWith(evaluationSchema, await readJsonFile(path), path);
     }),
   );
+  const weights = read.length > 0 ? await trainedWeightsOf(folder) : undefined;
+  return read.filter(({ model }) => (model?.trained_weights ?? weights) === weights || weights === undefined);
+}
+
+/** What tells trained weights apart: the SHA-256 of their file; undefined where there are none. */
+export async function trainedWeightsOf(folder: string): Promise<string | undefined> {
+  const path = await pathInside(folder, adapterFile);
+  return (await isFile(path)) ? sha256Of(path) : undefined;
 }

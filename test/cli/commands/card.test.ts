@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readFrontMatter } from "../../../src/io/front-matter.js";
@@ -32,6 +32,17 @@ test("a card has the license of the base model, and is written again with evalua
     { task: { name: "perplexity" }, dataset: { type: "json", name: "data.jsonl" } },
   ]);
   expect(after.metadata.license).toBe("llama3.2");
+
+  // What was measured of other weights is not this titan's.
+  await cp(titan, join(folder, "further"), { recursive: true });
+  const further = ["train", "--model", titan, "--dataset", dataset, "--output", join(folder, "more")];
+  expect(await tptt([...further, "--max-steps", "1"])).toMatchObject({ code: 0 });
+  const weights = "adapter_model.safetensors";
+  await cp(join(folder, "more", weights), join(folder, "further", weights));
+  expect(await tptt(["card", "--model", join(folder, "further")])).toMatchObject({ code: 0 });
+  const moved = await readFile(join(folder, "further/README.md"), "utf8");
+  expect(moved).not.toContain("| perplexity |");
+  expect(moved).toContain("training loss per token");
 
   const template = await write("mine.md", "{{ model_id }}, {{ license }}");
   const own = await tptt(["card", "--model", titan, "--card-template", template, "--json"]);

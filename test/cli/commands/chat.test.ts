@@ -129,7 +129,10 @@ describe("commands:", () => {
       ["/reset now", "/reset: is given now, expected /reset alone"],
       [`/load ${folder}/none`, `${folder}/none: does not exist; check the path`],
       [`/load ${path}`, `${path}: tensor`],
-      [`/save ${folder}/none/x`, `${folder}/none/x: does not exist; check the path`],
+      [
+        `/save ${folder}/none/x`,
+        `${folder}/none/x: cannot be written: its folder does not exist; make it, or check the path`,
+      ],
     ] as const;
     const lines = ["hello", ...wrong.map(([line]) => line), "on"];
     const { code, stdout, stderr } = await talk(model, lines);

@@ -76,6 +76,9 @@ test("what cannot be compared is named", async () => {
   await write("metrics.jsonl", '{"step":1,"loss":2}\n');
   expect((await tptt(["compare", folder, folder])).stderr).toContain("is given twice");
   expect((await tptt(["compare", folder])).stdout).toMatch(/training loss +2\n/);
+  expect((await tptt(["compare", folder, "--out", join(folder, "none/a.md")])).stderr).toContain(
+    "none/a.md: cannot be written: its folder does not exist",
+  );
   const empty = await write("prompts.txt", "\n");
   expect((await tptt(["compare", folder, "--prompts", empty])).stderr).toContain(
     "prompts.txt: has no prompt, expected one a line",

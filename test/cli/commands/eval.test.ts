@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readEvaluation } from "../../../src/evaluate/result-file.js";
+import { type Evaluation, readEvaluation } from "../../../src/evaluate/result-file.js";
 import { describeOnWebgpu } from "../../webgpu-driver.js";
 import { openWorkspace, problems, tptt } from "../workspace.js";
 
@@ -161,6 +161,28 @@ test.each([
 });
 
 test.each([
+  [[], "facts", 8],
+  [["--no-facts"], "mqar", 0],
+])("the demo's model is asked in its own words unless told otherwise: %j", async (options, name, known) => {
+  const command = [
+    "eval",
+    "--model",
+    "assets/tiny",
+    "--task",
+    "recall",
+    "--max-length",
+    "48",
+    "--pairs",
+    "4",
+  ];
+  const { events } = await tptt([...command, "--samples", "4", "--json", ...options]);
+  const done = events().at(-1) as { recall: number; result: Evaluation };
+  expect(done.result.data.name).toBe(name);
+  // All of it is inside of the model's window.
+  expect(Math.round(10 * done.recall)).toBeGreaterThanOrEqual(known);
+});
+
+test.each([
   [
     ["--data", "x", "--plot", "map.svg"],
     "--plot: is for --task recall, needle, memory, not for perplexity; leave it out",
@@ -183,6 +205,11 @@ test.each([
     "--max-new-tokens: is for --task exact-match, not for perplexity; leave it out",
   ],
   [["--task", "exam"], /^tptt: --task: .*"perplexity"\|"exact-match"/],
+  [
+    ["--task", "recall", "--out", "none/a.json"],
+    "none/a.json: cannot be written: its folder does not exist; make it, or check the path",
+  ],
+  [["--task", "recall", "--plot", "none/a.svg"], "none/a.svg: cannot be written: its folder does not exist"],
 ])("options that do not fit the task are refused: %j", async (options, problem) => {
   const { code, stderr } = await tptt(["eval", "--model", "m", ...options]);
   expect(code).toBe(2);

@@ -170,6 +170,30 @@ test("only a model's folder is uploaded, and only to org/name", async () => {
   expect(hub.requests).toEqual([]);
 });
 
+test("a result that names a path of this machine is told of", async () => {
+  const { titan, folder } = await openTitan();
+  const text = join(folder, "text.txt");
+  await writeFile(text, "once upon a time there was a king. ".repeat(4));
+  for (const [data, task] of [
+    [text, "perplexity"],
+    ["README.md", "memory"],
+  ] as const) {
+    const command = ["eval", "--model", "org/base", "--task", task, "--data", data, "--max-length", "64"];
+    const out = join(titan, `eval-${task}.json`);
+    expect(await tptt([...command, "--samples", "1", "--out", titan])).toMatchObject({ code: 0 });
+    if (task === "memory") {
+      const result = await readFile(out, "utf8");
+      await writeFile(out, result.replaceAll(folder, "."));
+    }
+  }
+  const { code, stderr } = await tptt(["push", titan, "org/titan", "--json"]);
+  const place = join(titan, "eval-perplexity.json");
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: `${place}: names ${text}, a path of this machine, for all to see\n`,
+  });
+});
+
 test("a base model on this machine is told of, for others do not have it", async () => {
   const { folder } = await openTitan();
   const model = await TpttModel.fromPretrained(join(folder, "base"), { loraConfig: { r: 2 } });

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -135,13 +136,14 @@ test("a run over packed CSV, Parquet and text files goes on as it would have, an
 });
 
 test("conversations are learnt with a template that is given, and malformed rows are counted", async () => {
-  const { options, output, write } = await openRun();
+  const { model, output, write } = await openRun();
   const dataset = await write(
     "chats.jsonl",
     `${Array.from({ length: 4 }, () => JSON.stringify({ messages: conversation })).join("\n")}\n{}\n`,
   );
   const template = await write("chat.jinja", templates.mistral);
-  const command = ["train", ...options, "--dataset", dataset, "--chat-template", template, "--json"];
+  const options = ["--model", model, "--dataset", dataset, "--batch-size", "2", "--max-steps", "4"];
+  const command = ["train", ...options, "--chat-template", template, "--json"];
   expect(await tptt([...command, "--output", output("none")])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining("chats.jsonl:5: has no fields, expected"),
@@ -351,6 +353,39 @@ test("a rounded base model is trained, and the titan holds what a titan holds", 
   }
   expect(await configIn(output("int8"))).toEqual(await configIn(output("plain")));
   expect((await weightsIn(output("int8"))).length).toBe((await weightsIn(output("plain"))).length);
+});
+
+test("an interruption while the titan is written does not keep it from being whole", async () => {
+  const { options, output } = await openRun();
+  const folder = output("titan");
+  let watching: NodeJS.Timeout | undefined;
+  const run = tptt(
+    ["train", ...options, "--logging-steps", "1", "--json", "--output", folder],
+    (text, interrupt) => {
+      if (!text.includes('"step":4')) return;
+      watching ??= setInterval(() => {
+        if (!existsSync(join(folder, "adapter_model.safetensors"))) return;
+        clearInterval(watching);
+        interrupt();
+      }, 1);
+    },
+  );
+  expect(await run).toMatchObject({
+    code: 0,
+    stderr: "interrupted: the titan is being written; interrupt again to stop at once\n",
+  });
+  expect(await readdir(folder)).toContain("README.md");
+});
+
+test("what is to be resumed and is no run is told", async () => {
+  const { folder, output } = await openRun();
+  for (const path of [folder, output("nothing")]) {
+    const { code, stderr } = await tptt(["train", "--output", path, "--resume"]);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `tptt: ${path}: holds no run to go on with, for there is no train.yaml; check the folder\n`,
+    });
+  }
 });
 
 test("a torn checkpoint is told at resume, and the one before it used; as many are kept as asked for", async () => {

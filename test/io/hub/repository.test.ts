@@ -137,6 +137,16 @@ test("a disk without room for a file is told before anything is downloaded", asy
   await (await open(client())).get(["sub/model.safetensors"]);
 });
 
+test("a cache that cannot be written is told with what to do", async () => {
+  const { hub, client, cache } = await openHub();
+  await hub.add("model", "org/model", files);
+  const taken = `${cache}-taken`;
+  await writeFile(taken, "");
+  await expect(open(client({ cache: `${taken}/hub` }))).rejects.toThrow(
+    `the cache ${taken}/hub: cannot be written: a file is in the place of its folder; check the path`,
+  );
+});
+
 test("what an earlier try left needs no room again", async () => {
   const { hub, client, cache } = await openHub();
   await hub.add("model", "org/model", files);

@@ -335,20 +335,6 @@ describe("what is refused", () => {
     expect(error.message).toContain(message);
   });
 
-  test("a body of no declared length is measured too", async () => {
-    const { url } = await serveModels({ tiny: await openTalker() });
-    const status = await new Promise((resolve, reject) => {
-      const sending = httpRequest(`${url}/v1/completions`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "Transfer-Encoding": "chunked" },
-      });
-      sending.on("response", ({ statusCode }) => resolve(statusCode)).on("error", reject);
-      for (let i = 0; i < 10; i++) sending.write("x".repeat(10_000));
-      sending.end();
-    });
-    expect(status).toBe(413);
-  });
-
   test("a type that a web page may send without being asked for leave", async () => {
     const { url } = await serveModels({ tiny: await openTalker() });
     const response = await post(url, "/v1/completions", completion, { "Content-Type": "text/plain" });
@@ -383,6 +369,50 @@ describe("what is refused", () => {
     expect(String(told[0])).toContain("expected a tensor for the parameter");
   });
 });
+
+test("a body of no declared length is taken, and measured too", async () => {
+  const { url } = await serveModels({ tiny: await openTalker() });
+  const send = (method: string, path: string, pieces: readonly (string | Uint8Array)[]) =>
+    new Promise<[status: number | undefined, text: string]>((resolve, reject) => {
+      const headers = { "Content-Type": "application/json", "Transfer-Encoding": "chunked" };
+      const sending = httpRequest(url + path, { method, headers });
+      sending.on("error", reject).on("response", async (response) => {
+        let text = "";
+        for await (const piece of response) text += piece;
+        resolve([response.statusCode, text]);
+      });
+      for (const piece of pieces) sending.write(piece);
+      sending.end();
+    });
+  const body = Buffer.from(JSON.stringify({ model: "tiny", prompt: "a", user: "\u00e4" }));
+  // A letter of two bytes is cut in two.
+  const pieces = [...body].map((_, i) => body.subarray(i, i + 1));
+  const [status, text] = await send("POST", "/v1/completions", pieces);
+  expect({ status, text }).toMatchObject({ status: 200, text: expect.stringContaining('"choices"') });
+  expect(await send("POST", "/v1/completions", Array(10).fill("x".repeat(10_000)))).toEqual([
+    413,
+    expect.stringContaining("The request is larger than 65536 bytes."),
+  ]);
+  expect(await send("DELETE", "/v1/models", [])).toEqual([
+    404,
+    expect.stringContaining("There is no DELETE"),
+  ]);
+});
+
+test.each([{ "Content-Length": "100" }, { "Transfer-Encoding": "chunked" }])(
+  "a client that leaves within its body is no error of ours: %j",
+  async (length) => {
+    const statuses: number[] = [];
+    const onAnswer = ({ status }: { status: number }) => statuses.push(status);
+    const { url } = await serveModels({ tiny: await openTalker() }, { onAnswer });
+    const headers = { "Content-Type": "application/json", ...length };
+    const sending = httpRequest(`${url}/v1/completions`, { method: "POST", headers });
+    sending.on("error", () => {});
+    sending.write('{"model": ', () => sending.destroy());
+    while (statuses.length === 0) await new Promise(setImmediate);
+    expect(statuses).toEqual([400]);
+  },
+);
 
 test("health and metrics", async () => {
   const answers: object[] = [];
