@@ -20,8 +20,8 @@ export interface MeasureOptions {
 const slow = 20;
 
 /**
- * Measures a row, or the rows of a group. All sides take turns, one repetition each, so that what disturbs the machine
- * disturbs all of them; every side is a process of its own, so that its peak memory is its own.
+ * Measures a row, or the rows of a group. All sides take turns, one timed repetition each after one that is not, so that
+ * what disturbs the machine disturbs all of them; every side is a process of its own, so that its peak memory is its own.
  */
 export async function measureRows(
   suite: string,
@@ -92,6 +92,8 @@ class Timer {
     const { start } = this.#side;
     return this.#attempt(async () => {
       this.#worker ??= await this.#start();
+      // Memory that it freed while it waited has gone back to the system, or to the host of a virtual machine.
+      if (!start && this.#repetitions.length > 0) await this.#worker.repeat();
       this.#repetitions.push(await this.#worker.repeat());
       if (start) await this.#end();
       if (start === "first") await this.#leaveHome();

@@ -19,7 +19,7 @@ import {
 } from "../../engine/index.js";
 import { chunkScan } from "./chunk-scan.js";
 import { byToken, Decay } from "./decay.js";
-import { masked, unitLowerInverse } from "./triangular.js";
+import { belowDiagonal, masked, unitLowerInverse } from "./triangular.js";
 
 /** The operator's inputs. H = G * Hkv query heads share Hkv memories; n virtual tokens stand for one token. */
 export interface DeltaRuleInputs {
@@ -85,10 +85,7 @@ export function deltaRule(
   const decay = alpha && new Decay(cut(perToken(alpha), 1));
 
   // With one virtual token in a chunk T = 1.
-  const A =
-    chunk * order > 1
-      ? masked(matmul(bK, K, { transB: true }), (i, j) => j < i, "strictly lower")
-      : undefined;
+  const A = chunk * order > 1 ? belowDiagonal(matmul(bK, K, { transB: true })) : undefined;
   const T = A && unitLowerInverse(A);
   const scores = matmul(Q, K, { transB: true });
   // A token sees its own virtual tokens and those of all tokens before it.

@@ -10,9 +10,15 @@ export function masked(x: Value, cell: Cell, key: string): Value {
   return cells.f32.every((wanted) => wanted === 1) ? x : mul(x, cast(constant(cells), x.dtype));
 }
 
+/** x [.., C, C] as it is, for what reads nothing but the cells below its diagonal: a gradient flows to no others. */
+export function belowDiagonal(x: Value): Value {
+  return customGradient(x, [x], (g) => [masked(g, (i, j) => j < i, "strictly lower")]);
+}
+
 /**
  * (I + A)^-1 of strictly lower triangular A [.., C, C], by blocks of 2, 4, 8..: as stable as forward substitution. The
- * Neumann series costs the same but is not usable: keys of real models are alike, and its powers overflow.
+ * Neumann series costs the same but is not usable: keys of real models are alike, and its powers overflow. Reads only
+ * what is below the diagonal.
  */
 export function unitLowerInverse(A: Value): Value {
   const size = A.shape.at(-1)!;
