@@ -15,7 +15,7 @@ export const accuracy: Suite = ({ model, text, quick }) => {
     steps,
     batch: 1,
     length: 64,
-    windows: 4 * windows,
+    windows: 16 * windows,
   };
   const row = (
     name: string,
