@@ -7,7 +7,7 @@ export interface HistogramOptions {
 
 const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/** How many values lie in each of some ranges of equal and round width: a row `from-to bar count` for each. */
+/** How many values lie in each of some ranges of equal and round width: a row `from-to bar count` for each (`value bar count` where they are one wide). */
 export function histogram(
   values: readonly number[],
   { rows = 12, width = 40 }: HistogramOptions = {},
@@ -17,7 +17,7 @@ export function histogram(
   const counts = new Array<number>(Math.floor(highest / step) + 1).fill(0);
   for (const value of values) counts[Math.floor(value / step)]!++;
   const most = counts.reduce((a, b) => Math.max(a, b), 1);
-  const labels = counts.map((_, i) => `${i * step}-${(i + 1) * step - 1}`);
+  const labels = counts.map((_, i) => (step === 1 ? `${i}` : `${i * step}-${(i + 1) * step - 1}`));
   const margin = Math.max(...labels.map(({ length }) => length));
   return counts
     .map((count, i) => `${labels[i]!.padStart(margin)} │${bar((count / most) * width)} ${count}`)

@@ -233,5 +233,11 @@ function text(value: unknown): string {
   if (typeof value === "number") {
     return String(Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4)));
   }
-  return typeof value === "string" ? value : JSON.stringify(value);
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) return value.map(text).join(", ");
+  return typeof value === "object" && value !== null
+    ? Object.entries(value)
+        .map(([key, part]) => `${key} ${text(part)}`)
+        .join(" ")
+    : JSON.stringify(value);
 }

@@ -14,5 +14,5 @@ test("something shows wherever there is something", () => {
 });
 
 test("lengths that are all alike", () => {
-  expect(histogram([7, 7])).toMatch(/^0-0 │ 0\n(.*\n)*7-7 │█{40} 2$/);
+  expect(histogram([7, 7])).toMatch(/^0 │ 0\n(.*\n)*7 │█{40} 2$/);
 });

@@ -93,14 +93,22 @@ describe("in a log file", () => {
     vi.advanceTimersByTime(10_000);
     reporter.progress(40, 200, { loss: 2 });
     reporter.note("a remark");
-    reporter.done({ perplexity: 10.12345, loss: Number.NaN, best: null });
+    reporter.done({
+      perplexity: 10.12345,
+      loss: Number.NaN,
+      best: null,
+      eval_losses: [
+        { step: 0, loss: 3.51239 },
+        { step: 40, loss: 2 },
+      ],
+    });
     reporter.close();
     expect(stderr.text.split("\n")).toEqual([
-      "model parameters 268098176 layers [0,1]",
+      "model parameters 268098176 layers 0, 1",
       "step 20/200 loss 2.31 mu 0.05 learning rate 0.0005 tokens/s 193.4",
       "step 40/200 loss 2, 80 s left",
       "a remark",
-      "done perplexity 10.12 loss NaN best null",
+      "done perplexity 10.12 loss NaN best null eval losses step 0 loss 3.512, step 40 loss 2",
       "",
     ]);
     expect(stdout.text).toBe("");
