@@ -2,6 +2,7 @@ import { compile, keepsResults, mul, sameShape, Tensor } from "../../engine/inde
 import { InputError } from "../../errors.js";
 import { snakeCase } from "../../io/field-names.js";
 import { LCache, type LinearState } from "../memory/lcache.js";
+import { type DecodingShape, pastTypes } from "./decoding-graph.js";
 import type { GraphCache } from "./graph-cache.js";
 import { Rings, ringCapacity } from "./key-value-rings.js";
 import { longestSequence, type MemoryMode, softmaxLayers, type TitanParts } from "./titan-parts.js";
@@ -40,6 +41,16 @@ function stateShapes(parts: TitanParts, { mode, seen }: Remembered): Map<string,
       shapes.set(memoryName(layer.layerIdx, part), shape);
   }
   return shapes;
+}
+
+/** The memories before the first token. */
+export function zeroMemories(parts: TitanParts, shape: DecodingShape): LCache<Tensor> {
+  const memories = new LCache<Tensor>();
+  for (const [layer, state] of Object.entries(pastTypes(parts, shape).linear)) {
+    const zeros = Object.entries(state).map(([name, type]) => [name, Tensor.zeros("f32", type.shape)]);
+    memories.update(Number(layer), Object.fromEntries(zeros));
+  }
+  return memories;
 }
 
 /** Copies what is remembered into tensors of their own, from whatever device it is on. */

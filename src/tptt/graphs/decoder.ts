@@ -1,10 +1,10 @@
 import { keepsResults, type Params, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { nextTurn } from "../../next-turn.js";
-import { LCache, type LinearState } from "../memory/lcache.js";
+import type { LCache, LinearState } from "../memory/lcache.js";
 import { blocksOf, longestBlock, shorterBlock } from "./blocks.js";
-import { copyState, type Remembered, restoreState } from "./decoder-state.js";
-import { compileDecoding, type DecodingShape, isMasked, pastTypes } from "./decoding-graph.js";
+import { copyState, type Remembered, restoreState, zeroMemories } from "./decoder-state.js";
+import { compileDecoding, type DecodingShape, isMasked } from "./decoding-graph.js";
 import type { GraphCache } from "./graph-cache.js";
 import { Rings, ringCapacity } from "./key-value-rings.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
@@ -295,13 +295,4 @@ function maskOf(rows: readonly (readonly number[])[], length: number): Tensor {
   for (const [i, row] of rows.entries())
     (mask.data as Uint8Array).fill(1, i * length, i * length + row.length);
   return mask;
-}
-
-function zeroMemories(parts: TitanParts, shape: DecodingShape): LCache<Tensor> {
-  const memories = new LCache<Tensor>();
-  for (const [layer, state] of Object.entries(pastTypes(parts, shape).linear)) {
-    const zeros = Object.entries(state).map(([name, type]) => [name, Tensor.zeros("f32", type.shape)]);
-    memories.update(Number(layer), Object.fromEntries(zeros));
-  }
-  return memories;
 }

@@ -80,7 +80,7 @@ function next(S: Value, R: Value, { K, leave, whole, end }: Chunk): Value {
  */
 export function chunkScan(chunks: Chunk, initial: Value): ChunkStates {
   const { A, ...rest } = chunks;
-  const { P } = chunks;
+  const { P } = rest;
   const names = Object.keys(rest) as (keyof Chunk)[];
   const values = Object.values(rest);
   const chunkOf = (row: readonly Value[]) =>
