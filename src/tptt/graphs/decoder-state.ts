@@ -94,7 +94,8 @@ export function restoreState(
   checkState(parts, { mode, seen }, state, where);
   const rings = new Rings(parts, seen.length, mode, ringCapacity(Math.max(...seen)));
   const { keyValues, positions } = rings.inputs();
-  for (const [layer, ring] of Object.entries(keyValues)) {
+  for (const layer of Object.keys(keyValues)) {
+    const ring = rings.own(Number(layer));
     for (const part of keyAndValue)
       moveTokens(ring[part], state.get(keyValueName(layer, part))!, seen, "into the ring");
   }

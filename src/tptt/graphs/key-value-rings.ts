@@ -24,6 +24,8 @@ export class Rings {
   readonly #mode: MemoryMode;
   readonly #capacity: number;
   readonly #rings = new Map<number, Ring>();
+  /** By shape: the zeros that layers share until something is written. */
+  readonly #empty = new Map<string, Tensor>();
   /** By ring size: the position in each slot, -1 where it is empty. */
   readonly #positions = new Map<number, Tensor>();
 
@@ -37,7 +39,9 @@ export class Rings {
       const count = Math.min(layer.window, capacity);
       slots[layer.layerIdx] = count;
       const shape = [batch, layer.numKeyValueHeads, count, layer.headDim];
-      this.#rings.set(layer.layerIdx, { key: Tensor.zeros("f32", shape), value: Tensor.zeros("f32", shape) });
+      const empty = this.#empty.get(String(shape)) ?? Tensor.zeros("f32", shape);
+      this.#empty.set(String(shape), empty);
+      this.#rings.set(layer.layerIdx, { key: empty, value: empty });
       if (!this.#positions.has(count)) {
         const positions = Tensor.zeros("int64", [batch, count]);
         (positions.data as BigInt64Array).fill(-1n);
@@ -56,6 +60,16 @@ export class Rings {
 
   inputs(): { positions: Record<string, Tensor>; keyValues: Record<string, Ring> } {
     return { positions: Object.fromEntries(this.#positions), keyValues: Object.fromEntries(this.#rings) };
+  }
+
+  /** A layer's ring, to be written. */
+  own(layer: number): Ring {
+    const ring = this.#rings.get(layer)!;
+    const { shape } = ring.key;
+    if (ring.key !== this.#empty.get(String(shape))) return ring;
+    const own = { key: Tensor.zeros("f32", shape), value: Tensor.zeros("f32", shape) };
+    this.#rings.set(layer, own);
+    return own;
   }
 
   /** Where a graph puts new tokens on a device, by ring size: [B, slots, length], 1 where a token goes into a slot. */
@@ -107,19 +121,31 @@ export class Rings {
     rows: readonly (readonly number[])[],
     seen: readonly number[],
   ): void {
-    for (const [layer, ring] of this.#rings) {
+    for (const [layer, { key }] of [...this.#rings]) {
+      const [, heads, slots, dim] = key.shape as [number, number, number, number];
+      const length = written[layer]!.key.shape[2]!;
+      // Rows that fill their rings from the first slot on are the rings.
+      if (length === slots && rows.every((row, i) => row.length === slots && seen[i]! % slots === 0)) {
+        this.#rings.set(layer, written[layer]!);
+        continue;
+      }
+      const ring = this.own(layer);
       for (const part of ["key", "value"] as const) {
         const target = ring[part];
         const source = written[layer]![part];
-        const [, heads, slots, dim] = target.shape as [number, number, number, number];
-        const length = source.shape[2]!;
         for (let row = 0; row < this.#batch; row++) {
           for (let head = 0; head < heads; head++) {
             const from = (row * heads + head) * length;
             const to = (row * heads + head) * slots;
-            for (let t = 0; t < rows[row]!.length; t++) {
+            const count = rows[row]!.length;
+            // As many tokens at once as follow one another in the ring.
+            for (let t = 0, run = 0; t < count; t += run) {
               const slot = (seen[row]! + t) % slots;
-              target.f32.set(source.f32.subarray((from + t) * dim, (from + t + 1) * dim), (to + slot) * dim);
+              run = Math.min(count - t, slots - slot);
+              target.f32.set(
+                source.f32.subarray((from + t) * dim, (from + t + run) * dim),
+                (to + slot) * dim,
+              );
             }
           }
         }
@@ -153,7 +179,7 @@ export class Rings {
     const [positions, fromPositions] = [this.#positionsOf(layer), from.#positionsOf(layer)];
     if (!keepsResults(this.#parts.device)) {
       for (const part of ["key", "value"] as const)
-        copySlots(from.#rings.get(layer)![part], fromRow, this.#rings.get(layer)![part], row, fromPositions);
+        copySlots(from.#rings.get(layer)![part], fromRow, this.own(layer)[part], row, fromPositions);
     }
     copyPositions(fromPositions, fromRow, positions, row);
   }
