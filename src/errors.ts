@@ -23,7 +23,6 @@ export const isDiskFull = (error: unknown): boolean =>
 /** Why a path cannot be written, and what to do, by the code of the operating system's error. */
 const writeProblems: Readonly<Record<string, string>> = {
   ENOSPC: "its disk is full; free some space",
-  EDQUOT: "its disk is full; free some space",
   ENOENT: "its folder does not exist; make it, or check the path",
   ENOTDIR: "a file is in the place of its folder; check the path",
   EISDIR: "it is a folder; check the path",

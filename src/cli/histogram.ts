@@ -7,7 +7,10 @@ export interface HistogramOptions {
 
 const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/** How many values lie in each of some ranges of equal and round width: a row `from-to bar count` for each (`value bar count` where they are one wide). */
+/**
+ * How many values lie in each of some ranges of equal and round width: a row `from-to bar count` for each, `value bar count`
+ * where they are one wide.
+ */
 export function histogram(
   values: readonly number[],
   { rows = 12, width = 40 }: HistogramOptions = {},

@@ -121,7 +121,7 @@ export class Rings {
     rows: readonly (readonly number[])[],
     seen: readonly number[],
   ): void {
-    for (const [layer, { key }] of [...this.#rings]) {
+    for (const [layer, { key }] of this.#rings) {
       const [, heads, slots, dim] = key.shape as [number, number, number, number];
       const length = written[layer]!.key.shape[2]!;
       // Rows that fill their rings from the first slot on are the rings.

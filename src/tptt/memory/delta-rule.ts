@@ -94,10 +94,11 @@ export function deltaRule(
     {
       ...(T && decay ? { W: matmul(T, bK), U: decay.matmul(T, bV) } : { W: bK, U: bV }),
       ...(T && !decay ? { A: A!, T } : {}),
-      ...(decay ? {} : { P: masked(scores, sees, `sees ${group} ${order}`) }),
       K,
       Q,
-      ...(decay ? { enter: decay.enter, leave: decay.leave, whole: decay.whole } : {}),
+      ...(decay
+        ? { enter: decay.enter, leave: decay.leave, whole: decay.whole }
+        : { P: masked(scores, sees, `sees ${group} ${order}`) }),
       ...(periodic ? { end: periodEnds(periodic, chunks, chunk, length) } : {}),
     },
     state ?? zeros(q.dtype, [batch, groups, dim, dim]),
