@@ -6,7 +6,17 @@ import { TpttModel } from "../tptt/tptt-model.js";
 import { flagOf } from "./options.js";
 
 /** How a model is held, whatever it is. */
-type Held = Pick<FromPretrainedOptions, "quantize" | "device" | "hubObserver">;
+type Held = Required<Pick<FromPretrainedOptions, "quantize" | "dtype" | "device" | "hubObserver">>;
+
+/** What of options says how a model is held. */
+export const heldAs = ({ quantize, dtype, device }: Omit<Held, "hubObserver">) => ({
+  quantize,
+  dtype,
+  device,
+});
+
+/** What the results of a command that is read by programs tell of how the model was held. */
+export const placeOf = ({ device, dtype }: TpttModel) => ({ device, dtype });
 
 /**
  * Opens a base model as it is, or a titan or an adapter as it was saved; a mu that is given turns the memories on at that share.

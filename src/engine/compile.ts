@@ -72,13 +72,13 @@ export async function compile<const I extends object, O extends object>(
       throw new Error(
         `compile: the graph reads the frozen weight ${value.name}, but was given no frozen weights`,
       );
-    const { type, data } = frozen.get(value.name);
-    if (!sameShape(type.shape, value.shape)) {
+    const stored = frozen.get(value.name);
+    if (!sameShape(stored.shape, value.shape)) {
       throw new Error(
-        `compile: ${value.name} is [${type.shape}] in the frozen weights, the graph expects [${value.shape}]`,
+        `compile: ${value.name} is [${stored.shape}] in the frozen weights, the graph expects [${value.shape}]`,
       );
     }
-    external.set(value, data);
+    external.set(value, stored);
   }
 
   const model = writeOnnx(outputs, [...given, ...trainable], external, device);

@@ -1,10 +1,10 @@
 import { runtime } from "#runtime";
-import { toF32 } from "./half.js";
+import { InputError } from "../errors.js";
+import { fromF32, toF32 } from "./half.js";
 import { type BlockFormat, dequantize, type QuantizedMatrix } from "./quantized.js";
 import type { WeightStorage } from "./runtime.js";
-import type { ExternalData, StoredBlocks, StoredWeight } from "./stored.js";
-import { sizeOf, Tensor } from "./tensor.js";
-import type { TypeInfo } from "./value.js";
+import type { StoredBlocks, StoredNumbers, StoredWeight } from "./stored.js";
+import { arrayType, bytesPerElement, sizeOf, Tensor, type TensorData } from "./tensor.js";
 
 /** Bytes that are read at a time. */
 const pieceSize = 2 ** 24;
@@ -19,18 +19,21 @@ export type Pieces<T> = Iterable<T> | AsyncIterable<T>;
 export class FrozenWeights {
   /** @internal Where the bytes lie. */
   readonly storage: WeightStorage;
-  readonly #entries = new Map<string, { type: TypeInfo; data: StoredWeight }>();
+  /** What matrices are stored as that are not in blocks: graphs multiply by them in this type. */
+  readonly dtype: StoredNumbers["dtype"];
+  readonly #entries = new Map<string, StoredWeight>();
 
-  private constructor(storage: WeightStorage) {
+  private constructor(storage: WeightStorage, dtype: StoredNumbers["dtype"]) {
     this.storage = storage;
+    this.dtype = dtype;
   }
 
   /** An empty set. */
-  static async create(): Promise<FrozenWeights> {
-    return new FrozenWeights(await runtime.createStorage());
+  static async create(dtype: StoredNumbers["dtype"] = "f32"): Promise<FrozenWeights> {
+    return new FrozenWeights(await runtime.createStorage(), dtype);
   }
 
-  /** Stores a floating tensor as f32. @throws Error when the name is taken. */
+  /** Stores a floating tensor: a matrix in the set's type, a vector as f32. @throws Error when the name is taken. */
   add(name: string, tensor: Tensor): Promise<void> {
     return this.addRows(name, tensor.shape, [tensor]);
   }
@@ -38,14 +41,17 @@ export class FrozenWeights {
   /** Stores a floating tensor that comes some rows at a time. @throws Error when the name is taken. */
   async addRows(name: string, shape: readonly number[], pieces: Pieces<Tensor>): Promise<void> {
     this.#refuseTaken(name);
-    const place = this.storage.reserve(4 * sizeOf(shape));
+    const dtype = shape.length > 1 ? this.dtype : "f32";
+    const place = this.storage.reserve(bytesPerElement(dtype) * sizeOf(shape));
     let at = 0;
     for await (const piece of pieces) {
-      const bytes = bytesOf(toF32(piece));
+      const stored = piece.dtype === dtype ? piece : fromF32(toF32(piece), dtype);
+      if (dtype === "f16") refuseInfinite(name, stored);
+      const bytes = bytesOf(stored);
       await this.storage.write(place, at, bytes);
       at += bytes.byteLength;
     }
-    this.#entries.set(name, { type: { dtype: "f32", shape }, data: place });
+    this.#entries.set(name, { ...place, dtype, shape });
   }
 
   /** Stores a matrix in blocks, which stands for f32 numbers. @throws Error when the name is taken. */
@@ -70,7 +76,7 @@ export class FrozenWeights {
       row += format.shape[0];
     }
     if (!stored) throw new Error(`FrozenWeights: ${name} has no rows`);
-    this.#entries.set(name, { type: { dtype: "f32", shape }, data: stored });
+    this.#entries.set(name, stored);
   }
 
   async #reserveBlocks(format: BlockFormat): Promise<StoredBlocks> {
@@ -89,7 +95,7 @@ export class FrozenWeights {
 
   /** Whether a weight is stored in blocks. */
   get quantized(): boolean {
-    return [...this.#entries.values()].some(({ data }) => "bits" in data);
+    return [...this.#entries.values()].some((stored) => "bits" in stored);
   }
 
   #refuseTaken(name: string): void {
@@ -101,8 +107,8 @@ export class FrozenWeights {
     return this.#entries.has(name);
   }
 
-  /** @internal Where a weight lies and what it is. @throws Error when there is none of this name. */
-  get(name: string): { readonly type: TypeInfo; readonly data: StoredWeight } {
+  /** @internal Where a weight lies and as what. @throws Error when there is none of this name. */
+  get(name: string): StoredWeight {
     const entry = this.#entries.get(name);
     if (!entry) throw new Error(`FrozenWeights: no weight ${name || "without a name"} was stored`);
     return entry;
@@ -110,32 +116,33 @@ export class FrozenWeights {
 
   /** A copy of a weight, as f32. */
   async read(name: string): Promise<Tensor> {
-    const { type, data } = this.get(name);
-    const f32 = async (at: ExternalData, shape: readonly number[]) =>
-      Tensor.f32(shape, new Float32Array((await this.storage.read(at)).buffer));
-    if (!("bits" in data)) return f32(data, type.shape);
-    const { shape, bits, blockSize } = data;
+    const stored = this.get(name);
+    const numbers = async ({ dtype, shape, ...place }: StoredNumbers) => {
+      const { buffer } = await this.storage.read(place);
+      return toF32(new Tensor(dtype, shape, new (arrayType(dtype))(buffer) as TensorData));
+    };
+    if (!("bits" in stored)) return numbers(stored);
+    const { shape, bits, blockSize, data, scales } = stored;
     const [rows, columns] = shape;
-    const bytes = await this.storage.read(data.data);
     return dequantize({
       shape,
       bits,
       blockSize,
-      data: new Tensor("uint8", [rows, (columns * bits) / 8], bytes),
-      scales: await f32(data.scales, [rows, columns / blockSize]),
+      data: new Tensor("uint8", [rows, (columns * bits) / 8], await this.storage.read(data)),
+      scales: await numbers({ ...scales, dtype: "f32", shape: [rows, columns / blockSize] }),
     });
   }
 
   /** @internal All that is stored, as it is stored, some bytes at a time, in the order of the names. */
   async *contents(): AsyncGenerator<{ readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> }> {
     const entries = [...this.#entries].sort(([a], [b]) => (a < b ? -1 : 1));
-    for (const [name, { type, data }] of entries) {
-      const format = "bits" in data ? ` ${data.bits} bits, blocks of ${data.blockSize}` : "";
-      for (const place of "bits" in data ? [data.data, data.scales] : [data]) {
+    for (const [name, stored] of entries) {
+      const format = "bits" in stored ? ` ${stored.bits} bits, blocks of ${stored.blockSize}` : "";
+      for (const place of "bits" in stored ? [stored.data, stored.scales] : [stored]) {
         for (let at = 0; at < place.byteLength; at += pieceSize) {
           const byteLength = Math.min(pieceSize, place.byteLength - at);
           const bytes = await this.storage.read({ ...place, offset: place.offset + at, byteLength });
-          yield { name: `${name} [${type.shape}]${format}`, bytes };
+          yield { name: `${name} [${stored.shape}]${format}`, bytes };
         }
       }
     }
@@ -145,6 +152,12 @@ export class FrozenWeights {
   dispose(): Promise<void> {
     return this.storage.dispose();
   }
+}
+
+/** @throws InputError when a number is beyond what half precision knows. */
+function refuseInfinite(name: string, { data }: Tensor): void {
+  if ((data as Uint16Array).some((half) => (half & 0x7fff) === 0x7c00))
+    throw new InputError("dtype", `is f16, but ${name} has numbers beyond 65504, its largest; use f32`);
 }
 
 const bytesOf = ({ data: { buffer, byteOffset, byteLength } }: Tensor) =>

@@ -28,6 +28,7 @@ export { type Device, devices, keepsResults } from "./device.js";
 export { FrozenWeights, type Pieces } from "./frozen-weights.js";
 export { fromF32, toF32 } from "./half.js";
 export * from "./ops/index.js";
+export { fasterProductType, type ProductType } from "./product-type.js";
 export {
   type BlockFormat,
   dequantize,

@@ -1,4 +1,5 @@
 import type { Device } from "./device.js";
+import { emitWhole } from "./half-nodes.js";
 import { constantKey, lower } from "./lower.js";
 import {
   externalTensorProto,
@@ -69,9 +70,8 @@ class Model {
 class GraphWriter implements Emitter {
   readonly #model: Model;
   readonly #nameOf = new Map<Value, string>();
-  /** Weights in blocks that are read as f32 in this graph. */
-  readonly #dequantized = new Map<string, string>();
-  readonly #constants = new Map<string | Tensor, string>();
+  /** What was written once for several readers, by its key. */
+  readonly #shared = new Map<string | Tensor, string>();
   readonly #nodes: Uint8Array[] = [];
   readonly #initializers: Uint8Array[] = [];
   #used = new Set<Value>();
@@ -105,13 +105,16 @@ class GraphWriter implements Emitter {
   }
 
   constant(tensor: Tensor): string {
-    const key = constantKey(tensor);
-    let name = this.#constants.get(key);
-    if (name === undefined) {
-      name = this.fresh();
-      this.#constants.set(key, name);
+    return this.once(constantKey(tensor), () => {
+      const name = this.fresh();
       this.#initializers.push(tensorProto(name, tensor));
-    }
+      return name;
+    });
+  }
+
+  once(key: string | Tensor, make: () => string): string {
+    const name = this.#shared.get(key) ?? make();
+    this.#shared.set(key, name);
     return name;
   }
 
@@ -125,7 +128,8 @@ class GraphWriter implements Emitter {
 
   /** Gives a value the name of a weight that lies outside of the graph. */
   store(value: Value, weight: StoredWeight): void {
-    const name = "bits" in weight ? this.fresh() : this.external(value, weight);
+    const plain = !("bits" in weight) && weight.dtype === "f32";
+    const name = plain ? this.external(weight, weight) : this.fresh();
     this.#model.weights.set(name, weight);
     this.bind(value, name);
   }
@@ -133,6 +137,13 @@ class GraphWriter implements Emitter {
   blocks(name: string): StoredBlocks | undefined {
     const weight = this.#model.weights.get(name);
     return weight && "bits" in weight ? weight : undefined;
+  }
+
+  half(name: string): string | undefined {
+    const weight = this.#model.weights.get(name);
+    return weight && !("bits" in weight) && weight.dtype === "f16"
+      ? this.external(weight, weight)
+      : undefined;
   }
 
   subgraph(placeholders: readonly Value[], captured: readonly string[], outputs: readonly Value[]): Subgraph {
@@ -195,13 +206,13 @@ class GraphWriter implements Emitter {
     const stored = name === undefined ? undefined : this.#model.weights.get(name);
     if (!source || !stored) return false;
     if (op === reshapeOp && !("bits" in stored)) {
-      this.store(outputs[0]!, stored);
+      this.store(outputs[0]!, { ...stored, shape: outputs[0]!.shape });
       return true;
     }
     if (op !== splitOp || (attrs as { axis: number }).axis !== 0) return false;
     let row = 0;
     for (const part of outputs) {
-      this.store(part, rowsOf(stored, source.shape[0]!, row, part.shape[0]!));
+      this.store(part, rowsOf(stored, row, part.shape[0]!));
       row += part.shape[0]!;
     }
     return true;
@@ -210,14 +221,14 @@ class GraphWriter implements Emitter {
   /** The name under which a value can be read as it is. */
   #plain(name: string): string {
     const blocks = this.blocks(name);
-    if (!blocks) return name;
-    let plain = this.#dequantized.get(name);
-    if (plain === undefined) {
-      plain = this.fresh();
-      this.#dequantized.set(name, plain);
-      emitDequantized(this, blocks, plain);
-    }
-    return plain;
+    const half = this.half(name);
+    if (!blocks && !half) return name;
+    return this.once(`${name} as f32`, () => {
+      const plain = this.fresh();
+      if (blocks) emitDequantized(this, blocks, plain);
+      else emitWhole(this, half!, plain);
+      return plain;
+    });
   }
 
   /** It tells a profile where the node belongs. Values' names are unique, so nodes' are too. */

@@ -5,6 +5,7 @@ import {
   type Emitter,
   type GradientContext,
   type Node,
+  type OnnxAttributes,
   type Op,
   type TypeInfo,
   type Value,
@@ -41,6 +42,13 @@ export function defineOp<A extends object = object>(definition: OpDefinition<A>)
     },
     grad: grad as Op["grad"],
   };
+}
+
+/** Writes a node with one output; gives its name. */
+export function made(e: Emitter, type: string, inputs: readonly string[], attrs?: OnnxAttributes): string {
+  const name = e.fresh();
+  e.node(type, inputs, [name], attrs);
+  return name;
 }
 
 /** Applies an op that has one output. */

@@ -22,8 +22,8 @@ export const commonOptions: Ort.InferenceSession.SessionOptions = {
   graphOptimizationLevel: "basic",
   // It lays out all of a run's memory at once: a third of the peak.
   enableMemPattern: false,
-  // Warnings that are of use to nobody who reads this program's output.
-  logSeverityLevel: 3,
+  // Warnings are of use to nobody who reads this program's output, and what goes wrong is thrown.
+  logSeverityLevel: 4,
 };
 
 /** Options that say where a model runs. What a provider does not know runs on the CPU. */

@@ -21,6 +21,13 @@ export interface ExternalType {
   readonly shape: readonly number[];
 }
 
+/** Numbers one after the other, in a file beside the model. */
+export interface StoredNumbers extends ExternalData {
+  /** What they are stored as; whatever it is, they stand for f32. */
+  readonly dtype: "f32" | "f16";
+  readonly shape: readonly number[];
+}
+
 /** A matrix in blocks, in a file beside the model. */
 export interface StoredBlocks extends BlockFormat {
   readonly data: ExternalData;
@@ -30,15 +37,15 @@ export interface StoredBlocks extends BlockFormat {
 }
 
 /** Where a weight lies: as it is, or in blocks. */
-export type StoredWeight = ExternalData | StoredBlocks;
+export type StoredWeight = StoredNumbers | StoredBlocks;
 
-/** Some of the rows of a weight with so many of them. */
-export function rowsOf(weight: StoredWeight, rows: number, first: number, count: number): StoredWeight {
+/** Some of the rows of a weight. */
+export function rowsOf(weight: StoredWeight, first: number, count: number): StoredWeight {
   const part = ({ file, offset, byteLength }: ExternalData): ExternalData => {
-    const row = byteLength / rows;
+    const row = byteLength / weight.shape[0]!;
     return { file, offset: offset + first * row, byteLength: count * row };
   };
-  if (!("bits" in weight)) return part(weight);
+  if (!("bits" in weight)) return { ...weight, ...part(weight), shape: weight.shape.with(0, count) };
   const { data, scales, zeroPoints, shape, bits, blockSize } = weight;
   const bytes = Math.ceil((count * (shape[1] / blockSize) * bits) / 8);
   return {

@@ -31,7 +31,7 @@ export interface GradientContext<A> {
 
 /** Writes ONNX nodes; see {@link OnnxGraph}. */
 export interface Emitter {
-  /** A node that reads a weight stored in blocks by its name gets it as f32. */
+  /** A node that reads a weight by its name gets it as f32, however it is stored. */
   node(type: string, inputs: readonly string[], outputs: readonly string[], attrs?: OnnxAttributes): void;
   /** The same for a node that runs on the processor, whatever the device. */
   processorNode(type: string, inputs: readonly string[], outputs: readonly string[]): void;
@@ -41,6 +41,10 @@ export interface Emitter {
   external(type: ExternalType, data: ExternalData): string;
   /** How a weight is stored, if in blocks: an op that can read them does so, and leaves the name unread. */
   blocks(name: string): StoredBlocks | undefined;
+  /** The name by which a weight that is stored in half precision is read as it is; undefined for all others. */
+  half(name: string): string | undefined;
+  /** The name that `make` writes for what this key stands for, written once in this graph. */
+  once(key: string, make: () => string): string;
   /** A name that nothing else has. */
   fresh(): string;
   /** True when something reads this value. */

@@ -1,36 +1,32 @@
+import { made } from "./op.js";
 import { cosOp, sinOp } from "./ops/elementwise.js";
-import { type MatMul, matmulOp } from "./ops/linalg.js";
+import { emitProduct, type MatMul, matmulOp } from "./ops/linalg.js";
 import { rmsNormOp } from "./ops/norm.js";
 import { splitOp, transposeOp } from "./ops/shape.js";
 import { Tensor } from "./tensor.js";
-import type { Emitter, Node, OnnxAttributes, Op, Value } from "./value.js";
-
-/** Writes a node with one output; gives its name. */
-function made(e: Emitter, type: string, inputs: readonly string[], attrs?: OnnxAttributes): string {
-  const name = e.fresh();
-  e.node(type, inputs, [name], attrs);
-  return name;
-}
+import type { Emitter, Node, Op, Value } from "./value.js";
 
 /** The provider has no FusedMatMul: weights are read as they lie by Gemm, stacks of matrices are turned first. */
 const matmulNodes: Op["emit"] = (e, node, inputs, outputs) => {
-  const [a, b] = inputs as [string, string];
-  if (e.blocks(b)) {
+  if (e.blocks(inputs[1]!)) {
     matmulOp.emit(e, node, inputs, outputs);
     return;
   }
   const { transA, transB, alpha } = node.attrs as MatMul;
-  if (node.inputs.every((x) => x.rank === 2)) {
-    e.node("Gemm", [a, b], outputs, { transA: +transA, transB: +transB, alpha: { float: alpha } });
-    return;
-  }
+  const matrices = node.inputs.every((x) => x.rank === 2);
   const operand = (name: string, { rank }: Value, swap: boolean): string => {
     const axes = Array.from({ length: rank - 2 }, (_, axis) => axis);
     return swap ? made(e, "Transpose", [name], { perm: [...axes, rank - 1, rank - 2] }) : name;
   };
-  const factors = [operand(a, node.inputs[0]!, transA), operand(b, node.inputs[1]!, transB)];
-  if (alpha === 1) e.node("MatMul", factors, outputs);
-  else e.node("Mul", [made(e, "MatMul", factors), e.constant(Tensor.scalar(alpha))], outputs);
+  emitProduct(e, inputs, outputs[0]!, node.attrs as MatMul, (a, b, y) => {
+    if (matrices) {
+      e.node("Gemm", [a, b], [y], { transA: +transA, transB: +transB, alpha: { float: alpha } });
+      return;
+    }
+    const factors = [operand(a, node.inputs[0]!, transA), operand(b, node.inputs[1]!, transB)];
+    if (alpha === 1) e.node("MatMul", factors, [y]);
+    else e.node("Mul", [made(e, "MatMul", factors), e.constant(Tensor.scalar(alpha))], [y]);
+  });
 };
 
 /** The provider's SimplifiedLayerNormalization gives the mean where the inverse of the root mean square belongs. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import {
   FrozenWeights,
   type Parameter,
+  type ProductType,
   type QuantizedMatrix,
   quantize,
   sameShape,
@@ -100,11 +101,12 @@ export class Checkpoint {
   /**
    * Reads every parameter that the model was built with. Of large tensors only a piece is in memory at a time.
    *
-   * @param quantization how linear layers and embeddings are held whose rows are whole blocks of 32; all else is f32.
+   * @param quantization how linear layers and embeddings are held whose rows are whole blocks of 32.
+   * @param dtype as what all other matrices are held; vectors are f32.
    * @throws InputError when the file ends before its tensors do.
    */
-  async load(quantization: Quantization = "none"): Promise<FrozenWeights> {
-    const frozen = await FrozenWeights.create();
+  async load(quantization: Quantization = "none", dtype: ProductType = "f32"): Promise<FrozenWeights> {
+    const frozen = await FrozenWeights.create(dtype);
     const matrices = quantizable(this.model);
     const waiting = this.#parameters.values();
     const store = async () => {

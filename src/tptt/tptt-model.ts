@@ -1,5 +1,12 @@
 import { dirname } from "node:path";
-import { type Device, type Parameter, type Params, requireDevice, type Tensor } from "../engine/index.js";
+import {
+  type Device,
+  type Parameter,
+  type Params,
+  type ProductType,
+  requireDevice,
+  type Tensor,
+} from "../engine/index.js";
 import { InputError } from "../errors.js";
 import type { JsonObject } from "../io/json-file.js";
 import type { License } from "../io/license.js";
@@ -114,12 +121,12 @@ export class TpttModel {
    */
   static async fromPretrained(
     name: string,
-    { seed = 0, device = "cpu", ...options }: FromPretrainedOptions = {},
+    { seed = 0, ...options }: FromPretrainedOptions = {},
   ): Promise<TpttModel> {
-    await requireDevice(device);
+    await requireDevice(options.device ?? "cpu");
     const { parts, trained } = await openTitan(name, options);
     try {
-      const model = new TpttModel({ ...parts, device });
+      const model = new TpttModel(parts);
       await (trained === undefined ? model.initializeParams(seed) : model.loadParams(trained));
       return model;
     } catch (error) {
@@ -138,8 +145,8 @@ export class TpttModel {
     path: string,
     options: TpttConfigOptions & Pick<FromPretrainedOptions, "hubObserver"> = {},
   ): Promise<TpttModel> {
-    const { parts, trained } = await openTitan(path, options, this.#sharedBase);
-    const model = new TpttModel({ ...parts, device: this.device }, this.#sharedBase);
+    const { parts, trained } = await openTitan(path, { ...options, device: this.device }, this.#sharedBase);
+    const model = new TpttModel(parts, this.#sharedBase);
     await model.loadParams(trained!);
     return model;
   }
@@ -171,6 +178,11 @@ export class TpttModel {
   /** Where the graphs run. */
   get device(): Device {
     return this.#parts.device;
+  }
+
+  /** The type in which products with the base model's matrices are computed. */
+  get dtype(): ProductType {
+    return this.#parts.frozen.dtype;
   }
 
   /** The transformer inside, its attention layers wrapped. */

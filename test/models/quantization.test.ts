@@ -8,8 +8,8 @@ import { llamaFields, llamaName } from "./gguf-names.js";
 
 /** Whether each weight is stored in blocks, of how many bits. */
 const bitsOf = (frozen: FrozenWeights, name: string): number | undefined => {
-  const { data } = frozen.get(name);
-  return "bits" in data ? data.bits : undefined;
+  const stored = frozen.get(name);
+  return "bits" in stored ? stored.bits : undefined;
 };
 
 test.each([

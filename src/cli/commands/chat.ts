@@ -5,10 +5,10 @@ import { ChatSession } from "../chat/chat-session.js";
 import { type Lines, openLines } from "../chat/lines.js";
 import { eventsView, textView } from "../chat/views.js";
 import { defineCommand } from "../command.js";
-import { common, count, quantizeOption } from "../common-options.js";
+import { common, count, placing } from "../common-options.js";
 import { dataOptions, useChatTemplate } from "../data-options.js";
 import { observeHub } from "../hub-names.js";
-import { loadModel } from "../load-model.js";
+import { heldAs, loadModel, placeOf } from "../load-model.js";
 import { complete, defined } from "../options.js";
 import { createReporter } from "../reporter.js";
 import { samplingOptions, toSampling } from "../sampling-options.js";
@@ -22,8 +22,7 @@ const options = {
   ...samplingOptions,
   chat_template: dataOptions.chat_template,
   mag_weight: common.mag_weight,
-  quantize: quantizeOption("gguf"),
-  device: common.device,
+  ...placing("gguf"),
   json: common.json,
 };
 
@@ -32,10 +31,10 @@ export const chat = defineCommand({
   description: "Talks with a model, turn by turn: lines in, answers out; /help shows its commands.",
   options,
   async run(given, io) {
-    const { json, quantize, device, system, max_new_tokens, ...values } = complete(options, given);
+    const { json, system, max_new_tokens, ...values } = complete(options, given);
     const reporter = createReporter({ ...io, json });
     const hubObserver = observeHub(reporter);
-    const model = await loadModel(values.model, values.mag_weight, { quantize, device, hubObserver });
+    const model = await loadModel(values.model, values.mag_weight, { ...heldAs(values), hubObserver });
     try {
       await useChatTemplate(model.requireTokenizer(), values);
       const session = new ChatSession(model, json ? eventsView(reporter) : textView(io, reporter), {
@@ -62,7 +61,8 @@ export const chat = defineCommand({
       } finally {
         lines.close();
       }
-      if (json) reporter.done({ ...session.totals, mag_weight: effectiveMagWeight(model), device });
+      const { totals } = session;
+      if (json) reporter.done({ ...totals, mag_weight: effectiveMagWeight(model), ...placeOf(model) });
       // A person has seen what went wrong; a program that went on looks at the exit code.
       return failed && !io.stdin.isTTY ? 2 : 0;
     } finally {

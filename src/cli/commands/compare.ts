@@ -2,11 +2,11 @@ import { InputError } from "../../errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { readTextFile } from "../../io/json-file.js";
 import { defineCommand } from "../command.js";
-import { common, count, quantizeOption } from "../common-options.js";
+import { common, count, placing } from "../common-options.js";
 import { type ComparedRun, differingOptions, readComparedRuns, remarksOn } from "../comparison.js";
 import { type Continuation, comparisonMarkdown, comparisonText } from "../comparison-report.js";
 import { observeHub } from "../hub-names.js";
-import { loadModel } from "../load-model.js";
+import { heldAs, loadModel } from "../load-model.js";
 import { complete, path, paths, type Values } from "../options.js";
 import { requireFolderOf } from "../output-folder.js";
 import { pace } from "../pace.js";
@@ -16,8 +16,7 @@ const options = {
   runs: paths().describe("folders of saved titans or of training runs"),
   prompts: path().optional().describe("a text file with a prompt a line: each titan goes on from them"),
   max_new_tokens: count().default(32).describe("most tokens of a continuation"),
-  quantize: quantizeOption("gguf"),
-  device: common.device,
+  ...placing("gguf"),
   out: path().optional().describe("a Markdown file to write"),
   json: common.json,
 };
@@ -68,18 +67,16 @@ async function readPrompts(file: string): Promise<string[]> {
 async function goOn(
   runs: readonly ComparedRun[],
   prompts: readonly string[],
-  { max_new_tokens: maxNewTokens, quantize, device }: Values<typeof options>,
+  values: Values<typeof options>,
   reporter: Reporter,
 ): Promise<{ runs: readonly ComparedRun[]; continuations: readonly Continuation[] }> {
   if (prompts.length === 0) return { runs, continuations: [] };
+  const { max_new_tokens: maxNewTokens } = values;
   const texts: string[][] = [];
   const measured: ComparedRun[] = [];
   for (const run of runs) {
-    const model = await loadModel(run.path, undefined, {
-      quantize,
-      device,
-      hubObserver: observeHub(reporter),
-    });
+    const hubObserver = observeHub(reporter);
+    const model = await loadModel(run.path, undefined, { ...heldAs(values), hubObserver });
     const own: string[] = [];
     const paces: number[] = [];
     try {

@@ -12,7 +12,7 @@ import { plotResult } from "../evaluation/plot.js";
 import { evaluationReport } from "../evaluation/report.js";
 import { tasks } from "../evaluation/tasks.js";
 import { observeHub } from "../hub-names.js";
-import { loadModel } from "../load-model.js";
+import { heldAs, loadModel, placeOf } from "../load-model.js";
 import { complete } from "../options.js";
 import { requireFolderOf } from "../output-folder.js";
 import { createReporter } from "../reporter.js";
@@ -24,14 +24,14 @@ export const evaluate = defineCommand({
   options: evaluationOptions,
   async run(given, io) {
     const values = complete(evaluationOptions, given);
-    const { task, quantize, device, json, out } = values;
+    const { task, json, out } = values;
     checkTaskOptions(given, task);
     if (values.plot !== undefined) plotFormat(values.plot);
     for (const file of [out, values.plot]) await requireFolderOf(file);
     const reporter = createReporter({ ...io, json });
     const records = values.data && (await openRecords(values.data, values, reporter));
     const hubObserver = observeHub(reporter);
-    const loading = loadModel(values.model, values.mag_weight, { quantize, device, hubObserver });
+    const loading = loadModel(values.model, values.mag_weight, { ...heldAs(values), hubObserver });
     const model = await (records ? openBeside(records, loading) : loading);
     try {
       const { path } = await locateModel(values.model, hubObserver);
@@ -73,7 +73,7 @@ export const evaluate = defineCommand({
         mag_weight: magWeight,
         out: file,
         plot: values.plot,
-        ...(json ? { device, result: evaluation satisfies Evaluation } : {}),
+        ...(json ? { ...placeOf(model), result: evaluation satisfies Evaluation } : {}),
       });
     } finally {
       reporter.close();

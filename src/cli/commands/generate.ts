@@ -2,9 +2,9 @@ import { z } from "zod";
 import { diffusionAlgorithms } from "../../generate/diffusion.js";
 import { effectiveMagWeight } from "../../tptt/effective-mag-weight.js";
 import { defineCommand } from "../command.js";
-import { common, count, quantizeOption } from "../common-options.js";
+import { common, count, placing } from "../common-options.js";
 import { observeHub } from "../hub-names.js";
-import { loadModel } from "../load-model.js";
+import { heldAs, loadModel, placeOf } from "../load-model.js";
 import { complete, defined } from "../options.js";
 import { pace } from "../pace.js";
 import { createReporter } from "../reporter.js";
@@ -23,8 +23,7 @@ const options = {
     .optional()
     .describe("which guesses a step of diffusion keeps; without it, entropy"),
   mag_weight: common.mag_weight,
-  quantize: quantizeOption("gguf"),
-  device: common.device,
+  ...placing("gguf"),
   json: common.json,
 };
 
@@ -33,13 +32,10 @@ export const generate = defineCommand({
   description: "Continues a text, with a titan or a base model.",
   options,
   async run(given, io) {
-    const { json, quantize, device, ...values } = complete(options, given);
+    const { json, ...values } = complete(options, given);
     const reporter = createReporter({ ...io, json });
-    const model = await loadModel(values.model, values.mag_weight, {
-      quantize,
-      device,
-      hubObserver: observeHub(reporter),
-    });
+    const hubObserver = observeHub(reporter);
+    const model = await loadModel(values.model, values.mag_weight, { ...heldAs(values), hubObserver });
     try {
       const start = performance.now();
       const arrivals: number[] = [];
@@ -63,7 +59,7 @@ export const generate = defineCommand({
         tokens_per_second: model.maskTokenId === undefined ? pace(arrivals) : undefined,
         seconds: (performance.now() - start) / 1000,
         mag_weight: effectiveMagWeight(model),
-        ...(json ? { device } : {}),
+        ...(json ? placeOf(model) : {}),
       });
     } finally {
       reporter.close();

@@ -8,10 +8,10 @@ import { Scheduler } from "../../serve/scheduler.js";
 import { startServer } from "../../serve/server.js";
 import type { TpttModel } from "../../tptt/tptt-model.js";
 import { defineCommand } from "../command.js";
-import { common, count, quantizeOption } from "../common-options.js";
+import { common, count, placing } from "../common-options.js";
 import { dataOptions, useChatTemplate } from "../data-options.js";
 import { observeHub } from "../hub-names.js";
-import { loadAdapter, loadModel } from "../load-model.js";
+import { heldAs, loadAdapter, loadModel } from "../load-model.js";
 import { complete, flagOf, path, repeated } from "../options.js";
 import { createReporter } from "../reporter.js";
 
@@ -53,8 +53,7 @@ const options = {
   seed: z.int().nonnegative().default(0).describe("seed of the draws of requests without one"),
   chat_template: dataOptions.chat_template,
   mag_weight: common.mag_weight,
-  quantize: quantizeOption("gguf"),
-  device: common.device,
+  ...placing("gguf"),
   json: common.json,
 };
 
@@ -63,7 +62,7 @@ export const serve = defineCommand({
   description: "Answers requests in the form of OpenAI's API, over HTTP.",
   options,
   async run(given, io) {
-    const { json, quantize, device, mag_weight, ...values } = complete(options, given);
+    const { json, mag_weight, ...values } = complete(options, given);
     const reporter = createReporter({ ...io, json });
     const stop = new AbortController();
     const interruption = new Promise<void>((resolve) => {
@@ -77,7 +76,7 @@ export const serve = defineCommand({
     const server = await startServer({ host: values.host, port: values.port });
     let model: TpttModel | undefined;
     try {
-      model = await loadModel(values.model, mag_weight, { quantize, device, hubObserver });
+      model = await loadModel(values.model, mag_weight, { ...heldAs(values), hubObserver });
       const models = new Map([[await nameOf(values.model), model]]);
       for (const [name, folder] of adaptersOf(values.adapter)) {
         if (models.has(name)) throw new InputError(flagOf("adapter"), `${name} names two models`);

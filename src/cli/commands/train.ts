@@ -12,10 +12,11 @@ import { argumentFields, trainingArguments, trainingOptions } from "../../train/
 import { LiZACallback, lizaModes } from "../../train/liza-callback.js";
 import { Trainer } from "../../train/trainer.js";
 import { type CliIo, defineCommand, interrupted } from "../command.js";
-import { common, count, maxLengthFor, quantizeOption } from "../common-options.js";
+import { common, count, maxLengthFor, placing } from "../common-options.js";
 import { readConfigFile } from "../config-file.js";
 import { dataOptions, examplesOf, openBeside, openRecords, remarksOf } from "../data-options.js";
 import { lastingName, observeHub } from "../hub-names.js";
+import { heldAs, placeOf } from "../load-model.js";
 import { complete, flag, type Given, path, share, type Values } from "../options.js";
 import { quoted } from "../quoted.js";
 import { createReporter, type Reporter } from "../reporter.js";
@@ -45,8 +46,7 @@ const options = {
     .describe("examples, drawn by the seed, that are kept for evaluation"),
   ...titanOptions,
   ...lizaOptions,
-  quantize: quantizeOption("none"),
-  device: common.device,
+  ...placing("none"),
   card_template: path().optional().describe("a Jinja template of your own for the titan's model card"),
   json: common.json,
 };
@@ -80,10 +80,10 @@ async function trainIn(
   for (const problem of folder.torn) reporter.note(`torn checkpoint: ${problem}`);
   if (folder.torn.length > 0) reporter.note(`going on from ${folder.checkpoint}`);
   const records = await openRecords(values.dataset, values, reporter);
-  const { seed, quantize, device } = values;
+  const { seed } = values;
   const model = await openBeside(
     records,
-    TpttModel.fromPretrained(values.model, { ...titan, seed, quantize, device, hubObserver }),
+    TpttModel.fromPretrained(values.model, { ...titan, seed, ...heldAs(values), hubObserver }),
   );
   try {
     const longest = model.base.config.maxPositionEmbeddings;
@@ -142,7 +142,7 @@ async function trainIn(
       ...(result.skipped > 0 ? { skipped: result.skipped } : {}),
       tokens_per_second: result.tokensPerSecond,
       eval_losses: report.evalLosses,
-      ...(values.json ? { device: values.device } : {}),
+      ...(values.json ? placeOf(model) : {}),
       output: folder.path,
       ...(result.interrupted ? { interrupted: true, ...(values.json ? { resume } : {}) } : {}),
     });

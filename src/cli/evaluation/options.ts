@@ -2,7 +2,7 @@ import { z } from "zod";
 import { InputError } from "../../errors.js";
 import { choiceForms } from "../../evaluate/multiple-choice.js";
 import { trainingOptions } from "../../train/arguments.js";
-import { common, count, quantizeOption } from "../common-options.js";
+import { common, count, placing } from "../common-options.js";
 import { dataOptions } from "../data-options.js";
 import { flagOf, type Given, numbers, path, share, type Values } from "../options.js";
 
@@ -61,8 +61,7 @@ export const evaluationOptions = {
     .describe("memory: mu that it is measured at, beside the model's own"),
   ...dataOptions,
   mag_weight: common.mag_weight,
-  quantize: quantizeOption("none"),
-  device: common.device,
+  ...placing("none"),
   plot: path().optional().describe("recall, needle, memory: the map as a picture, .svg or .png"),
   out: path().optional().describe("the result as a JSON file; in a folder it is eval-<task>.json"),
   json: common.json,

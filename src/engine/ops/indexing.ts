@@ -1,3 +1,4 @@
+import { emitWhole } from "../half-nodes.js";
 import { axisOf, call, defineOp, shapeError } from "../op.js";
 import { emitBlockGather } from "../quantized-nodes.js";
 import { Tensor } from "../tensor.js";
@@ -12,9 +13,14 @@ export const gatherOp: Op = defineOp({
     return { dtype: table!.dtype, shape: [...indices!.shape, ...table!.shape.slice(1)] };
   },
   onnx(e, inputs, outputs) {
-    const blocks = e.blocks(inputs[0]!);
-    if (blocks) emitBlockGather(e, blocks, inputs[1]!, outputs[0]!);
-    else e.node("Gather", inputs, outputs, { axis: 0 });
+    const [table, indices] = inputs as [string, string];
+    const blocks = e.blocks(table);
+    if (blocks) return emitBlockGather(e, blocks, indices, outputs[0]!);
+    const half = e.half(table);
+    if (!half) return e.node("Gather", inputs, outputs, { axis: 0 });
+    const rows = e.fresh();
+    e.node("Gather", [half, indices], [rows], { axis: 0 });
+    emitWhole(e, rows, outputs[0]!);
   },
   grad: ({ grads: [g], inputs: [table, indices] }) => [scatterAdd(table!.shape, indices!, g!), undefined],
 });

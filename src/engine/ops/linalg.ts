@@ -1,6 +1,7 @@
+import { emitHalfProduct } from "../half-nodes.js";
 import { broadcastShape, call, defineOp, sameDType, shapeError } from "../op.js";
 import { emitBlockMatMul } from "../quantized-nodes.js";
-import type { Op, Value } from "../value.js";
+import type { Emitter, Op, Value } from "../value.js";
 import { add } from "./elementwise.js";
 import { reshape } from "./shape.js";
 
@@ -13,6 +14,19 @@ export interface MatMul {
 
 const swapped = (shape: readonly number[], swap: boolean): number[] =>
   swap ? [...shape.slice(0, -2), shape.at(-1)!, shape.at(-2)!] : [...shape];
+
+/** Writes a product with the node that `product` writes for two factors: of half precision where the second is stored in it. */
+export function emitProduct(
+  e: Emitter,
+  [a, b]: readonly string[],
+  output: string,
+  { transA, alpha }: MatMul,
+  product: (a: string, b: string, output: string) => void,
+): void {
+  const half = transA || alpha !== 1 ? undefined : e.half(b!);
+  if (half) emitHalfProduct(e, a!, output, (rows, result) => product(rows, half, result));
+  else product(a!, b!, output);
+}
 
 export const matmulOp: Op = defineOp<MatMul>({
   name: "matmul",
@@ -29,12 +43,15 @@ export const matmulOp: Op = defineOp<MatMul>({
     ]);
     return { dtype, shape: [...batch, a.at(-2)!, b.at(-1)!] };
   },
-  onnx(e, inputs, outputs, { transA, transB, alpha }) {
+  onnx(e, inputs, outputs, options) {
+    const { transA, transB, alpha } = options;
     const blocks = transB && !transA && alpha === 1 ? e.blocks(inputs[1]!) : undefined;
     if (blocks) return emitBlockMatMul(e, inputs[0]!, blocks, outputs[0]!);
-    if (!transA && !transB && alpha === 1) return e.node("MatMul", inputs, outputs);
     const attrs = { domain: "com.microsoft", transA: +transA, transB: +transB, alpha: { float: alpha } };
-    e.node("FusedMatMul", inputs, outputs, attrs);
+    const plain = !transA && !transB && alpha === 1;
+    emitProduct(e, inputs, outputs[0]!, options, (a, b, y) =>
+      plain ? e.node("MatMul", [a, b], [y]) : e.node("FusedMatMul", [a, b], [y], attrs),
+    );
   },
   grad({ grads: [g], inputs: [a, b], attrs: { transA, transB, alpha }, needs }) {
     const toA = () =>

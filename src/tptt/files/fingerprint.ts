@@ -17,7 +17,7 @@ export interface Fingerprint {
 /** What to do where a part of the fingerprint differs. */
 const remedies: Readonly<Record<keyof Fingerprint, string>> = {
   base_config: "open it with the base model that wrote it",
-  base_weights: "open it with the base model that wrote it, held in the same precision (quantize)",
+  base_weights: "open it with the base model that wrote it, held in the same precision (quantize, dtype)",
   config: "open it with the titan that wrote it",
   trained_weights: "open it with the titan that wrote it, trained as far as it was then",
   mag_weights: "set mag_weight to what it was then",

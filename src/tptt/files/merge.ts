@@ -17,14 +17,16 @@ import type { TitanSnapshot } from "./snapshot.js";
  * Writes a model in Hugging Face form, f32, with what was trained in its weights: W + scaling * B A. Memories have no
  * place in it. At most two tensors are in memory at a time; the config comes last.
  *
- * @throws InputError when the base model's weights are quantised.
+ * @throws InputError when the base model's weights are rounded.
  */
 export async function writeMerged(folder: string, titan: TitanSnapshot): Promise<void> {
   const { config, parts, params, basePath, baseConfig, tokenizer } = titan;
-  if (parts.frozen.quantized) {
+  const { quantized, dtype } = parts.frozen;
+  if (quantized || dtype !== "f32") {
+    const [option, instead] = quantized ? ["quantize", "without it"] : ["dtype", "in f32"];
     throw new InputError(
-      "quantize",
-      "was given: the base model's weights are rounded; open the titan without it to merge",
+      option,
+      `was given: the base model's weights are rounded; open the titan ${instead} to merge`,
     );
   }
   await mkdir(folder, { recursive: true });

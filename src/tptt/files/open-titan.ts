@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
-import type { Device, FrozenWeights } from "../../engine/index.js";
+import { type Device, type FrozenWeights, fasterProductType, type ProductType } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import type { HubObserver } from "../../io/hub/hub.js";
 import { locateModel } from "../../io/hub/locate-model.js";
@@ -16,6 +16,9 @@ import { adapterFile, type TrainedNames, trainedNames } from "./adapter-file.js"
 import { readPeftConfig } from "./peft-adapter.js";
 import { locateBase, openBaseModel, readTitanConfig } from "./titan-folder.js";
 
+/** The types that {@link FromPretrainedOptions.dtype} knows. */
+export const dtypes = ["auto", "f32", "f16"] as const satisfies readonly (ProductType | "auto")[];
+
 /** Options of TpttModel.fromPretrained: those of {@link TpttConfig}, and how the model is put up. */
 export interface FromPretrainedOptions extends TpttConfigOptions {
   /** Seed of the first LoRA weights; default 0. */
@@ -23,12 +26,18 @@ export interface FromPretrainedOptions extends TpttConfigOptions {
   /** Where the model's graphs run; default cpu. */
   readonly device?: Device;
   /**
+   * The type in which products with the base model's matrices are computed, and these are held, unless they are quantised.
+   * `"auto"` (the default) is f16 where the device multiplies faster in it, which is measured; the processor does not. All
+   * between the products is f32, and so is what is trained; a titan that is saved does not remember it.
+   */
+  readonly dtype?: (typeof dtypes)[number];
+  /**
    * Parts of the names of base parameters that are trained themselves, from their pretrained values: full fine-tuning,
    * in place of LoRA. None by default.
    */
   readonly trainableParameters?: readonly string[];
   /**
-   * How the base model's linear layers and embeddings are held: `"none"` (the default) as f32; `"gguf"` in the blocks
+   * How the base model's linear layers and embeddings are held: `"none"` (the default) as `dtype` says; `"gguf"` in the blocks
    * that a GGUF file has them in, or the nearest of 8 bits where those have offsets; `"int8"` or `"int4"` rounded, the
    * latter but for the embeddings of the vocabulary, values and what leads out of an MLP, which get 8 bits. What is trained
    * stays f32; a titan that is saved does not remember it.
@@ -87,12 +96,12 @@ export async function readSavedConfig(name: string, observer?: HubObserver): Pro
  */
 export async function openTitan(
   name: string,
-  { trainableParameters, quantize = "none", hubObserver, ...options }: FromPretrainedOptions,
+  { trainableParameters, hubObserver, ...given }: FromPretrainedOptions,
   loaded?: SharedBase,
 ): Promise<OpenedTitan> {
-  if (!quantizations.includes(quantize)) {
-    throw new InputError("quantize", `is ${quantize}, expected one of ${quantizations.join(", ")}`);
-  }
+  const { quantize = "none", dtype = "auto", device = "cpu", ...options } = given;
+  requireOneOf("quantize", quantize, quantizations);
+  requireOneOf("dtype", dtype, dtypes);
   const place = await locateModel(name, hubObserver);
   const { path } = place;
   const saved = await readSavedConfig(path);
@@ -103,7 +112,7 @@ export async function openTitan(
     );
   }
   const base = await locateBase(saved, place);
-  const open = { name, quantize, hubObserver, loaded };
+  const open = { name, quantize, dtype, device, hubObserver, loaded };
   if (!saved) {
     const config = TpttConfig.from({ ...options, ...base });
     if (trainableParameters && config.loraConfig) {
@@ -152,10 +161,9 @@ const withTargets = (config: TpttConfig, { updated }: TrainedNames): TpttConfig 
     ? config.with({ loraConfig: { targetModules: updated } })
     : config;
 
-interface BaseOptions {
+interface BaseOptions extends Required<Pick<FromPretrainedOptions, "quantize" | "dtype" | "device">> {
   /** What is opened over it, for errors. */
   readonly name: string;
-  readonly quantize: Quantization;
   readonly hubObserver: HubObserver | undefined;
   /** The base model, when it is in use already. */
   readonly loaded?: SharedBase | undefined;
@@ -163,13 +171,15 @@ interface BaseOptions {
 
 async function openBase(
   config: TpttConfig,
-  { name, quantize, hubObserver, loaded }: BaseOptions,
+  { name, quantize, dtype, device, hubObserver, loaded }: BaseOptions,
   trainableParameters: readonly string[] = [],
 ): Promise<TpttModelParts> {
-  if (trainableParameters.length > 0 && (quantize === "int8" || quantize === "int4")) {
+  const trained = trainableParameters.length > 0;
+  for (const [option, value] of Object.entries({ quantize, dtype })) {
+    if (!trained || !["int8", "int4", "f16"].includes(value)) continue;
     throw new InputError(
-      "quantize",
-      `is ${quantize}, but parameters of the base model are trained, from their full values; leave it out, or train LoRA`,
+      option,
+      `is ${value}, but parameters of the base model are trained, from their full values; leave it out, or train LoRA`,
     );
   }
   const checkpoint = await openBaseModel(config, hubObserver);
@@ -178,7 +188,9 @@ async function openBase(
     requireSome(trainableParameters, base);
     const tokenizer = await checkpoint.tokenizer();
     if (loaded) await requireSameBase(name, basePath, loaded);
-    const frozen = loaded ? loaded.frozen : await checkpoint.load(quantize);
+    const fastest = async () => (trained || quantize !== "none" ? "f32" : await fasterProductType(device));
+    const load = async () => checkpoint.load(quantize, dtype === "auto" ? await fastest() : dtype);
+    const frozen = loaded ? loaded.frozen : await load();
     return {
       config,
       baseConfig,
@@ -189,10 +201,17 @@ async function openBase(
       tokenizer,
       eosTokenIds,
       trainableParameters,
+      device,
     };
   } finally {
     await checkpoint.close();
   }
+}
+
+/** @throws InputError when an option has none of the values that it can have. */
+function requireOneOf(option: string, value: string, values: readonly string[]): void {
+  if (!values.includes(value))
+    throw new InputError(option, `is ${value}, expected one of ${values.join(", ")}`);
 }
 
 /** @throws InputError when a titan's base model is another than the one that is loaded. */

@@ -80,7 +80,7 @@ function lossSum(parts: TitanParts, hidden: Value, labels: Value): Value {
     reshape(hidden, [batch * length, dim]),
     asLanguageModel(parts.base).head,
     reshape(next, [batch * length]),
-    !parts.frozen.quantized && parts.device !== "webgpu",
+    !parts.frozen.quantized && parts.frozen.dtype === "f32" && parts.device !== "webgpu",
   );
 }
 
