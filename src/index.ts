@@ -43,7 +43,7 @@ export {
 } from "./data/record.js";
 export { type ReadOptions, Records, readDataset } from "./data/records.js";
 export { type Example, type TokenizeOptions, type TokenizerLike, tokenizeDataset } from "./data/tokenize.js";
-export { type Device, type DeviceBuffer, Tensor } from "./engine/index.js";
+export { type Device, type DeviceBuffer, type ProductType, Tensor } from "./engine/index.js";
 export { InputError } from "./errors.js";
 export {
   type AnsweredPrompt,

@@ -4,7 +4,7 @@ import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
 import type { TpttModel } from "../../src/tptt/tptt-model.js";
 import { trainingArguments } from "../../src/train/arguments.js";
 import { Learner } from "../../src/train/learner.js";
-import { describeOnWebgpu } from "../webgpu-driver.js";
+import { describeOnHalfWebgpu, describeOnWebgpu } from "../webgpu-driver.js";
 import { longTitan, openTitan, randomIds, randomizeParams, rows } from "./titan.js";
 
 /** The driver is slow: most of the time is the making of shaders. */
@@ -43,8 +43,8 @@ async function decoded(model: TpttModel, prompt: number): Promise<number[]> {
 }
 
 const titans: [string, FromPretrainedOptions][] = [
-  ["llama-gqa", { operatorMode: "delta_rule", maxChunkSize: 16, loraConfig: { r: 2 } }],
-  ["gemma3", { operatorMode: "delta_product", magMode: "dynamic", loraConfig: { r: 2 } }],
+  ["llama-gqa", { operatorMode: "delta_rule", maxChunkSize: 16, loraConfig: { r: 2 }, dtype: "f32" }],
+  ["gemma3", { operatorMode: "delta_product", magMode: "dynamic", loraConfig: { r: 2 }, dtype: "f32" }],
 ];
 
 describeOnWebgpu("on the WebGPU provider", () => {
@@ -92,10 +92,29 @@ describeOnWebgpu("on the WebGPU provider", () => {
   test(
     "keys and values grow on the device",
     async () => {
-      const open = (device: Device) => longTitan("llama-gqa", 512, { disableLinearAttn: true, device });
+      const open = (device: Device) =>
+        longTitan("llama-gqa", 512, { disableLinearAttn: true, device, dtype: "f32" });
       const expected = await decoded(await open("cpu"), 255);
       const found = await decoded(await open("webgpu"), 255);
       expect(found).toBeCloseToTensor(expected, { rtol: 1e-4, atol: 1e-4 });
+    },
+    timeout,
+  );
+});
+
+describeOnHalfWebgpu("on a WebGPU provider with half precision", () => {
+  test.each(titans)(
+    "%s, %j, learns and decodes in it nearly as on the processor",
+    async (name, options) => {
+      const half = { ...options, device: "webgpu", dtype: "f16" } as const;
+      const expected = await losses(name, options);
+      // AdamW makes steps of one size of gradients of any: tiny ones may change their sign.
+      expect(await losses(name, half)).toBeCloseToTensor(expected, { rtol: 0.01 });
+      const logits = await decoded(await openTitan(name, options), 11);
+      expect(await decoded(await openTitan(name, half), 11)).toBeCloseToTensor(logits, {
+        rtol: 0.02,
+        atol: 0.02,
+      });
     },
     timeout,
   );

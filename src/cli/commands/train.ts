@@ -80,10 +80,9 @@ async function trainIn(
   for (const problem of folder.torn) reporter.note(`torn checkpoint: ${problem}`);
   if (folder.torn.length > 0) reporter.note(`going on from ${folder.checkpoint}`);
   const records = await openRecords(values.dataset, values, reporter);
-  const { seed } = values;
   const model = await openBeside(
     records,
-    TpttModel.fromPretrained(values.model, { ...titan, seed, ...heldAs(values), hubObserver }),
+    TpttModel.fromPretrained(values.model, { ...titan, seed: values.seed, ...heldAs(values), hubObserver }),
   );
   try {
     const longest = model.base.config.maxPositionEmbeddings;

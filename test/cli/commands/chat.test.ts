@@ -50,7 +50,7 @@ test("events tell what was read and written", async () => {
     { event: "reply", text: first, finish_reason: "length", tokens: 6, seen: 29 },
     { event: "read", tokens: 22, anew: false },
     { event: "reply", text: second, finish_reason: "length", tokens: 6, seen: 56 },
-    { event: "done", turns: 2, tokens: 12, mag_weight: 0, device: "cpu" },
+    { event: "done", turns: 2, tokens: 12, mag_weight: 0, device: "cpu", dtype: "f32" },
   ]);
   const pieces = told.filter(({ event }) => event === "text").map(({ text }) => text);
   expect(pieces.join("")).toBe(`${first}${second}`);

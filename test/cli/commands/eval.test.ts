@@ -18,7 +18,7 @@ test("a model is measured on data, whatever the order of its batches", async () 
   expect(events).toMatchObject([
     { event: "progress", step: 1, total: 2 },
     { event: "progress", step: 2, total: 2 },
-    { event: "done", tokens: 108, mag_weight: 0, device: "cpu" },
+    { event: "done", tokens: 108, mag_weight: 0, device: "cpu", dtype: "f32" },
   ]);
   const { loss, perplexity, perplexity_interval, tokens_per_second } = events.at(-1) as Record<
     string,
@@ -246,11 +246,11 @@ describeOnWebgpu("on the WebGPU provider", () => {
     const { model, write } = await openWorkspace();
     const data = await write("text.txt", "once upon a time");
     const measure = async (device: string) => {
-      const options = ["--mag-weight", "0.5", "--device", device, "--json"];
+      const options = ["--mag-weight", "0.5", "--device", device, "--dtype", "f32", "--json"];
       return (await tptt(["eval", "--model", model, "--data", data, ...options])).events().at(-1);
     };
     const [cpu, webgpu] = [await measure("cpu"), await measure("webgpu")];
-    expect(webgpu).toMatchObject({ event: "done", device: "webgpu" });
+    expect(webgpu).toMatchObject({ event: "done", device: "webgpu", dtype: "f32" });
     expect(webgpu?.loss).toBeCloseTo(cpu?.loss as number, 4);
   });
 });
