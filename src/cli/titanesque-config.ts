@@ -36,7 +36,7 @@ const unused =
   (value: unknown): Meaning =>
     value === false || value === null ? {} : reason;
 
-const inF32 = unused("is not used: everything is computed in f32");
+const byDtype = unused("is not used: --dtype says what products are computed in");
 
 /** A list of what a run takes one of. */
 const oneOf =
@@ -65,8 +65,8 @@ const trainingKeys: Keys = {
   logging_steps: as("logging_steps"),
   save_steps: as("save_steps"),
   save_total_limit: unused("is not used: no checkpoint is removed"),
-  bf16: inF32,
-  fp16: inF32,
+  bf16: byDtype,
+  fp16: byDtype,
   evaluation_strategy: (value, where, { logging_steps }) =>
     value === "steps"
       ? { eval_steps: logging_steps }
@@ -112,7 +112,7 @@ const defaultKeys: Keys = {
   platform: unused("is not used: the run is made where it is started"),
   hardware_target: unused("is not used: the run is made where it is started"),
   operator_modes: oneOf("operator_mode"),
-  linear_precision: (value) => (value === "float32" ? {} : "is not used: everything is computed in f32"),
+  linear_precision: (value) => (value === "float32" ? {} : "is not used: memories are computed in f32"),
   cross_gate_mode: as("cross_gate"),
   max_chunk_size: (value, _, { operator_modes }) =>
     isObject(value) ? { max_chunk_size: value[String(operator_modes)] } : { max_chunk_size: value },

@@ -102,9 +102,9 @@ test("every key works or says why it does not", () => {
     notes: [
       "defaults.platform: is not used: the run is made where it is started",
       "defaults.hardware_target: is not used: the run is made where it is started",
-      "defaults.linear_precision: is not used: everything is computed in f32",
+      "defaults.linear_precision: is not used: memories are computed in f32",
       "training_config.standard.save_total_limit: is not used: no checkpoint is removed",
-      "training_config.standard.bf16: is not used: everything is computed in f32",
+      "training_config.standard.bf16: is not used: --dtype says what products are computed in",
       "models: lists 2, of which a run takes one; give it with --model",
       "base_variants: lists 2, of which a run takes one; give it with --operator-mode and --mag-weight",
       "extra_variants: are runs of their own; give --operator-mode, --mag-weight and --liza-callback-mode",
