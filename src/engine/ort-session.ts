@@ -50,7 +50,13 @@ export const memoryOptions = ({ quantized, peakBytes }: OnnxModel): Ort.Inferenc
   enableCpuMemArena: peakBytes < 2 ** 25,
   // A prepacked weight is a copy of it in every session; without, all sessions read the same pages. But products of blocks
   // are only fast when they are packed, and then the pages are let go of.
-  extra: { session: { disable_prepacking: quantized ? "0" : "1" } },
+  extra: {
+    session: {
+      disable_prepacking: quantized ? "0" : "1",
+      // Each session has threads of its own, which go on spinning after a run and would take the cores of the next session's.
+      force_spinning_stop: "1",
+    },
+  },
 });
 
 /** Wraps a session of ONNX Runtime, whichever package it comes from. */
