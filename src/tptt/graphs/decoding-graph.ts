@@ -131,7 +131,8 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
     ...(keepsResults(parts.device) ? { places: placesTypes(shape) } : {}),
   };
   const { frozen, device } = parts;
-  return compile(decode, { inputs, frozen, device, keep: ["hidden", "linear", "keyValues"] });
+  const keep = ["hidden", "linear", "keyValues"];
+  return compile(decode, { inputs, frozen, device, keep, takesTurns: true });
 }
 
 /**

@@ -28,6 +28,7 @@ export function compileHead(parts: TitanParts) {
     inputs: { hidden: hiddenType(parts, -1) },
     frozen: parts.frozen,
     device: parts.device,
+    takesTurns: true,
   });
 }
 
