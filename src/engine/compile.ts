@@ -12,7 +12,10 @@ import { input, nodesOf, Parameter, type TypeInfo, Value } from "./value.js";
 
 /** What {@link compile} is told beside the function. */
 export interface CompileOptions<I extends object> extends SessionOptions {
-  /** The type of every input: a record (or list) of types, nested as the function wants it. */
+  /**
+   * The type of every input: a record (or list) of types, nested as the function wants it. A first size of -1: each run has
+   * as many rows as it likes, and so have the results; the function is traced with one.
+   */
   readonly inputs: I;
   /** The frozen parameters that the function reads. */
   readonly frozen?: FrozenWeights;
@@ -43,7 +46,8 @@ export interface Executable<I extends object, O extends object> {
  * Traces a function of values and compiles it into one session.
  *
  * @throws TypeError when an input or output is bf16, which ONNX Runtime's JavaScript tensors do not know.
- * @throws Error when the function reads a frozen parameter that `frozen` does not hold, or one of another shape.
+ * @throws Error when the function reads a frozen parameter that `frozen` does not hold, or one of another shape, or when
+ * it does not treat rows apart of which there may be any number.
  */
 export async function compile<const I extends object, O extends object>(
   fn: (inputs: MapTree<I, TypeInfo, Value>) => O,
@@ -52,9 +56,9 @@ export async function compile<const I extends object, O extends object>(
   const { inputs: types, frozen, keep = [], ...session } = options;
   const { device = "cpu" } = session;
   await requireDevice(device);
-  const { placeholders, results } = trace(fn, types);
+  const { placeholders, results: traced } = trace(fn, types);
   const given = leaves(placeholders, isValue);
-  const outputs = leaves(results, isValue);
+  const outputs = leaves(traced, isValue);
   if ([...given, ...outputs].some((value) => value.dtype === "bf16"))
     throw new TypeError(
       "compile: a bf16 tensor can be neither an input nor an output of a graph; convert it to f32",
@@ -81,8 +85,10 @@ export async function compile<const I extends object, O extends object>(
     external.set(value, stored);
   }
 
-  const model = writeOnnx(outputs, [...given, ...trainable], external, device);
-  const keyed = isValue(results) ? [] : Object.entries(results);
+  const declared = leaves(types, isType);
+  const anyRows = new Set(given.filter((_, i) => declared[i]!.shape[0] === -1));
+  const model = writeOnnx(outputs, [...given, ...trainable], external, device, anyRows);
+  const keyed = isValue(traced) ? [] : Object.entries(traced);
   const keys = keyed.flatMap(([key, tree]) => leaves(tree, isValue).map(() => key));
   const running = await runtime.createSession(model, external.size > 0 ? frozen?.storage : undefined, {
     ...session,
@@ -97,9 +103,11 @@ export async function compile<const I extends object, O extends object>(
         if (!tensor) throw new Error(`run: expected a tensor for the parameter ${parameter.name}, got none`);
         tensors.push(checkType(parameter.name, parameter, tensor));
       }
-      const produced = (await running.run(tensors)).map((tensor, i) => reshaped(tensor, outputs[i]!.shape));
+      const results = await running.run(tensors);
+      const produced =
+        anyRows.size > 0 ? results : results.map((tensor, i) => reshaped(tensor, outputs[i]!.shape));
       let next = 0;
-      return mapTree<MapTree<O, Value, Tensor>>(results, isValue, () => produced[next++]!);
+      return mapTree<MapTree<O, Value, Tensor>>(traced, isValue, () => produced[next++]!);
     },
     release: () => running.release(),
   };
@@ -121,7 +129,10 @@ function trace<const I extends object, O extends object>(
   types: I,
 ) {
   const placeholders = mapTree<MapTree<I, TypeInfo, Value>>(types, isType, ({ dtype, shape }: TypeInfo) =>
-    input(dtype, shape),
+    input(
+      dtype,
+      shape.map((size) => (size < 0 ? 1 : size)),
+    ),
   );
   return { placeholders, results: fn(placeholders) };
 }
@@ -143,7 +154,9 @@ function collect(types: object, tensors: unknown, path = "input"): Tensor[] {
 }
 
 function checkType(name: string, expected: TypeInfo, tensor: Tensor | undefined): Tensor {
-  if (tensor && tensor.dtype === expected.dtype && sameShape(tensor.shape, expected.shape)) return tensor;
+  const sizes =
+    tensor && expected.shape[0] === -1 ? expected.shape.with(0, tensor.shape[0]!) : expected.shape;
+  if (tensor && tensor.dtype === expected.dtype && sameShape(tensor.shape, sizes)) return tensor;
   const told = ({ dtype, shape }: TypeInfo) => `${dtype} [${shape}]`;
   throw new Error(
     `run: ${name} is ${tensor ? told(tensor) : "missing"}, the graph expects ${told(expected)}`,

@@ -39,6 +39,7 @@ export {
 } from "./quantized.js";
 export { requireDevice } from "./require-device.js";
 export type { SessionOptions } from "./runtime.js";
+export { takeRows } from "./take-rows.js";
 export {
   arrayType,
   bytesPerElement,

@@ -266,22 +266,35 @@ function withoutReshape(output: Value): Value {
   return source.node.inputs.length > 0 ? source : output;
 }
 
+/** @throws Error when an op does not treat the rows of its input, all that its last axis is not, apart. */
+function requireRows(values: readonly Value[]): void {
+  for (const { op, inputs, attrs } of nodesOf(values)) {
+    if (inputs.length > 0 && op.axes(inputs, attrs) === "all")
+      throw new Error(
+        `compile: ${op.name} does not treat rows apart, so that there cannot be any number of them`,
+      );
+  }
+}
+
 /**
  * Writes values as an ONNX model. On the CPU an output may have another shape than its value: the elements are the same.
  * @param inputs leaves that are given at each run.
  * @param external leaves whose data lies in files beside the model.
  * @param device where it is to run: providers differ in what they know.
- * @throws Error when the values depend on a leaf that is in neither.
+ * @param anyRows inputs whose first axis has the length that a run gives it; so has that of the outputs then.
+ * @throws Error when the values depend on a leaf that is in neither, or when lengths that a run gives matter to an op.
  */
 export function writeOnnx(
   outputs: readonly Value[],
   inputs: readonly Value[],
   external: ReadonlyMap<Value, StoredWeight>,
   device: Device = "cpu",
+  anyRows: ReadonlySet<Value> = new Set(),
 ): OnnxModel {
   const model = new Model(device);
   const writer = new GraphWriter(model);
   const lowered = lower(outputs).map((value) => (device === "cpu" ? withoutReshape(value) : value));
+  if (anyRows.size > 0) requireRows(lowered);
   const inputNames = inputs.map((value) => {
     const name = writer.fresh();
     writer.bind(value, name);
@@ -289,8 +302,10 @@ export function writeOnnx(
   });
   for (const [value, weight] of external) writer.store(value, weight);
   const results = writer.write(lowered);
-  const infos = inputs.map((value, i) => valueInfoProto(inputNames[i]!, value));
-  const bytes = modelProto(writer.finish(infos, results, model.external));
+  const freed = ({ dtype, shape }: TypeInfo): TypeInfo => ({ dtype, shape: shape.with(0, -1) });
+  const infos = inputs.map((x, i) => valueInfoProto(inputNames[i]!, anyRows.has(x) ? freed(x) : x));
+  const found = results.map(({ name, type }) => ({ name, type: anyRows.size > 0 ? freed(type) : type }));
+  const bytes = modelProto(writer.finish(infos, found, model.external));
   return {
     bytes,
     inputs: inputNames,

@@ -102,10 +102,13 @@ export function externalTensorProto(
   return w.finish();
 }
 
-/** A ValueInfoProto: the name and type of an input or output. */
+/** A ValueInfoProto: the name and type of an input or output. A size of -1 is one that only a run tells. */
 export function valueInfoProto(name: string, { dtype, shape }: TypeInfo): Uint8Array {
   const dims = new BinaryWriter();
-  for (const n of shape) message(dims, 1, whole(new BinaryWriter(), 1, n).finish());
+  for (const n of shape) {
+    const size = new BinaryWriter();
+    message(dims, 1, (n < 0 ? size : whole(size, 1, n)).finish());
+  }
   const tensorType = whole(new BinaryWriter(), 1, elementType[dtype]);
   message(tensorType, 2, dims.finish());
   const w = new BinaryWriter();

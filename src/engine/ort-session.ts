@@ -45,12 +45,21 @@ export function providerOptions(
 }
 
 /** What a session keeps for itself so that runs are faster. */
-export const memoryOptions = ({ quantized, peakBytes }: OnnxModel): Ort.InferenceSession.SessionOptions => ({
+export const keptOptions = (
+  { quantized, peakBytes }: OnnxModel,
+  { takesTurns = false }: CreateSessionOptions,
+): Ort.InferenceSession.SessionOptions => ({
   // An arena keeps freed memory for later runs, which is nothing where a run takes little: a tenth of the time of a token.
   enableCpuMemArena: peakBytes < 2 ** 25,
-  // A prepacked weight is a copy of it in every session; without, all sessions read the same pages. But products of blocks
-  // are only fast when they are packed, and then the pages are let go of.
-  extra: { session: { disable_prepacking: quantized ? "0" : "1" } },
+  extra: {
+    session: {
+      // A prepacked weight is a copy of it in every session; without, all sessions read the same pages. But products of blocks
+      // are only fast when they are packed, and then the pages are let go of.
+      disable_prepacking: quantized ? "0" : "1",
+      // Every session has threads of its own. They wait for the next run by spinning, on the cores that another session needs.
+      force_spinning_stop: takesTurns ? "1" : "0",
+    },
+  },
 });
 
 /** Wraps a session of ONNX Runtime, whichever package it comes from. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { InputError, isDiskFull } from "../errors.js";
 import { isProcessAlive, startOf } from "../live-process.js";
-import { commonOptions, memoryOptions, providerOptions, wrapSession } from "./ort-session.js";
+import { commonOptions, keptOptions, providerOptions, wrapSession } from "./ort-session.js";
 import type { Runtime, WeightStorage } from "./runtime.js";
 import type { ExternalData } from "./stored.js";
 
@@ -112,7 +112,7 @@ export const runtime: Runtime = {
     const options: ort.InferenceSession.SessionOptions = {
       ...commonOptions,
       ...providerOptions(model, where),
-      ...memoryOptions(model),
+      ...keptOptions(model, where),
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     };

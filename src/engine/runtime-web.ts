@@ -1,5 +1,5 @@
 import * as ort from "onnxruntime-web";
-import { commonOptions, memoryOptions, providerOptions, wrapSession } from "./ort-session.js";
+import { commonOptions, keptOptions, providerOptions, wrapSession } from "./ort-session.js";
 import type { Runtime, WeightStorage } from "./runtime.js";
 import type { ExternalData } from "./stored.js";
 
@@ -42,7 +42,7 @@ export const runtime: Runtime = {
     const session = await ort.InferenceSession.create(model.bytes, {
       ...commonOptions,
       ...providerOptions(model, where),
-      ...memoryOptions(model),
+      ...keptOptions(model, where),
       externalData: buffers.map((data, i) => ({ path: `weight-${i}`, data })),
     });
     return wrapSession(ort, session, model);

@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly device?: Device;
   /** Threads of one op; by default one for each core. */
   readonly threads?: number;
+  /** Whether its runs take turns with those of other sessions, so that its threads should wait for the next asleep. */
+  readonly takesTurns?: boolean;
   /** Writes ONNX Runtime's profile (a Chrome trace) to files that begin with this. Node only. */
   readonly profile?: string;
 }

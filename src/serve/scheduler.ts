@@ -1,4 +1,5 @@
 import { nextTurn } from "../next-turn.js";
+import { longestBlock } from "../tptt/graphs/blocks.js";
 import type { Decoder } from "../tptt/graphs/decoder.js";
 import type { TpttModel } from "../tptt/tptt-model.js";
 import { Generation, type GenerationRequest } from "./generation.js";
@@ -24,13 +25,13 @@ export class RefusedError extends Error {
 }
 
 /** Tokens of a prompt that are read between two tokens of the texts that are being written. */
-const pieceLength = 257; // A block of 256, and the last one, which the graph that writes reads.
+const pieceLength = longestBlock;
 
 /**
- * Graphs of a model that are kept: two that read, and four that write, for two sizes of rings. Each has a packed copy of
- * quantised weights.
+ * Graphs of a model that are kept: two that read, and four that write, for two sizes of rings, and the head. Each has a packed
+ * copy of its quantised weights.
  */
-const keptGraphs = 12;
+const keptGraphs = 13;
 
 /** A prompt that is being read. */
 interface Reading {

@@ -3,6 +3,7 @@ import {
   add,
   cast,
   compile,
+  constant,
   FrozenWeights,
   fromF32,
   linear,
@@ -38,6 +39,30 @@ test("outputs have the shapes of their values, also where one is another in a ne
   expect([...column.f32]).toEqual([1, 4, 9, 16, 25, 36]);
   expect([...same.f32]).toEqual([1, 2, 3, 4, 5, 6]);
   await f.release();
+});
+
+test("a first size of -1 is that of each run, where ops treat rows apart", async () => {
+  const weight = constant(Tensor.f32([2, 3], [1, 2, 3, 4, 5, 6]));
+  const f = await compile(({ x }) => ({ y: linear(x, weight) }), { inputs: { x: f32(-1, 3) } });
+  for (const rows of [
+    [[1, 0, 0]],
+    [
+      [0, 0, 1],
+      [1, 1, 1],
+      [0, 2, 0],
+    ],
+  ]) {
+    const { y } = await f.run({ x: Tensor.f32([rows.length, 3], rows.flat()) });
+    expect(y.shape).toEqual([rows.length, 2]);
+    expect([...y.f32]).toEqual(rows.flatMap(([a, b, c]) => [a! + 2 * b! + 3 * c!, 4 * a! + 5 * b! + 6 * c!]));
+  }
+  await expect(f.run({ x: Tensor.zeros("f32", [2, 4]) })).rejects.toThrow(
+    "input.x is f32 [2,4], the graph expects f32 [-1,3]",
+  );
+  await f.release();
+  await expect(compile(({ x }) => ({ y: sum(x, [0]) }), { inputs: { x: f32(-1, 3) } })).rejects.toThrow(
+    "compile: sum does not treat rows apart",
+  );
 });
 
 test("frozen parameters come from the storage, trainable ones from the call", async () => {

@@ -10,7 +10,7 @@ export interface Block {
 export const longestBlock = 256;
 export const shorterBlock = 64;
 
-/** A few tokens are read one by one, by the graph that reads the last one anyway: making another would take longer. */
+/** A few tokens are read one by one, by the graph that reads those that are written: making another would take longer. */
 const blockSize = (remaining: number): number =>
   remaining > 192 ? longestBlock : remaining > 8 ? shorterBlock : 1;
 
@@ -24,3 +24,6 @@ export function blocksOf(count: number): Block[] {
     lastStart: starts.findLast(({ size }) => size === block.size)!.start,
   }));
 }
+
+/** All tokens of a call as one block. */
+export const wholeBlock = (count: number): Block => ({ start: 0, size: count, lastStart: 0 });

@@ -2,10 +2,11 @@ import { keepsResults, type Params, Tensor } from "../../engine/index.js";
 import { InputError } from "../../errors.js";
 import { nextTurn } from "../../next-turn.js";
 import type { LCache, LinearState } from "../memory/lcache.js";
-import { blocksOf, longestBlock, shorterBlock } from "./blocks.js";
+import { blocksOf, longestBlock, shorterBlock, wholeBlock } from "./blocks.js";
 import { copyState, type Remembered, restoreState, zeroMemories } from "./decoder-state.js";
 import { compileDecoding, type DecodingShape, isMasked } from "./decoding-graph.js";
 import type { GraphCache } from "./graph-cache.js";
+import { compileHead } from "./head-graphs.js";
 import { Rings, ringCapacity } from "./key-value-rings.js";
 import { longestSequence, type MemoryMode, type TitanParts } from "./titan-parts.js";
 
@@ -157,11 +158,7 @@ export class Decoder {
     const before = stop && { state: await this.stateDict(), seen: [...this.#seen] };
     try {
       if (wholeCalls || keepsResults(this.#parts.device)) await this.#makeRoom(longest);
-      const logits = wholeCalls
-        ? await this.#readBlock(rows, count)
-        : await this.#readInBlocks(rows, { signal: stop, onProgress });
-      onProgress?.(count);
-      return rows.map((row, i) => (row.length > 0 ? logits[i] : undefined));
+      return await this.#readInBlocks(rows, count, { signal: stop, onProgress });
     } catch (error) {
       if (before) this.loadStateDict(before.state, before.seen);
       throw error;
@@ -197,38 +194,46 @@ export class Decoder {
    */
   async prepare({ prompts }: { readonly prompts: boolean }): Promise<void> {
     const lengths = prompts && !this.settings.wholeCalls ? [longestBlock, shorterBlock, 1] : [1];
+    await this.#head();
     for (const length of lengths) await this.#graph(this.#shape(length));
   }
 
-  /** Only the last token of each row meets the head; those before it are read in blocks of a graph without one. */
+  /** Only the last token of each row meets the head. */
   async #readInBlocks(
     rows: readonly (readonly number[])[],
+    count: number,
     { signal, onProgress }: DecoderReadOptions,
-  ): Promise<readonly Float32Array[]> {
-    const before = rows.map((row) => row.slice(0, -1));
-    const count = Math.max(...before.map((row) => row.length));
+  ): Promise<(Float32Array | undefined)[]> {
+    const head = await this.#head();
+    const found = rows.map((): Float32Array | undefined => undefined);
     const longest = this.#longestAfter(rows);
-    for (const { start, size, lastStart } of blocksOf(count)) {
+    for (const { start, size, lastStart } of this.settings.wholeCalls
+      ? [wholeBlock(count)]
+      : blocksOf(count)) {
       await throwIfStopped(signal);
-      const lookedBackOn = this.#longestAfter(before.map((row) => row.slice(start, lastStart)));
-      // Single tokens are read by the graph of the last one.
+      const end = start + size;
+      const lookedBackOn = this.#longestAfter(rows.map((row) => row.slice(start, lastStart)));
+      // The graph that reads single tokens is that of the tokens that follow.
       await this.#makeRoom(size === 1 ? longest : lookedBackOn);
-      await this.#readBlock(
-        before.map((row) => row.slice(start, start + size)),
+      const hidden = await this.#readBlock(
+        rows.map((row) => row.slice(start, end)),
         size,
       );
-      onProgress?.(Math.min(start + size, count));
+      const isLast = ({ length }: readonly number[]) => start < length && length <= end;
+      if (rows.some(isLast)) {
+        const logits = await head.run({ hidden, params: this.settings.params });
+        const vocab = logits.shape[1]!;
+        for (const [i, row] of rows.entries())
+          if (isLast(row)) found[i] = logits.f32.subarray(i * vocab, (i + 1) * vocab);
+      }
+      hidden.dispose();
+      onProgress?.(Math.min(end, count));
     }
-    await throwIfStopped(signal);
-    await this.#makeRoom(longest);
-    return this.#readBlock(
-      rows.map((row) => row.slice(-1)),
-      1,
-    );
+    return found;
   }
 
-  /** @returns the logits after each row's last token, none where the graph has no head. */
-  async #readBlock(rows: readonly (readonly number[])[], length: number): Promise<readonly Float32Array[]> {
+  /** @returns the hidden state after each row's last token, [B, hidden]. */
+  async #readBlock(rows: readonly (readonly number[])[], length: number): Promise<Tensor> {
     const batch = rows.length;
     const { mode, magWeights, params } = this.settings;
     const shape = this.#shape(length);
@@ -236,7 +241,7 @@ export class Decoder {
     const inputIds = Tensor.zeros("int64", [batch, length]);
     for (const [i, row] of rows.entries())
       for (const [t, id] of row.entries()) inputIds.data[i * length + t] = BigInt(id);
-    const { logits, keyValues, linear } = await graph.run({
+    const { hidden, keyValues, linear } = await graph.run({
       inputIds,
       ...(isMasked(shape) ? { mask: maskOf(rows, length) } : {}),
       seen: Tensor.int64([batch], this.#seen),
@@ -249,9 +254,7 @@ export class Decoder {
     this.#rings.write(keyValues, rows, this.#seen);
     if (mode !== "off") this.#remember(linear);
     for (const [i, row] of rows.entries()) this.#seen[i]! += row.length;
-    if (!logits) return [];
-    const vocab = logits.shape[1]!;
-    return rows.map((_, i) => logits.f32.subarray(i * vocab, (i + 1) * vocab));
+    return hidden;
   }
 
   /** Tokens of the longest row, once it has read more. */
@@ -276,10 +279,12 @@ export class Decoder {
     return this.#graphs.get("decoding", shape, () => compileDecoding(this.#parts, shape));
   }
 
+  #head() {
+    return this.#graphs.get("head", {}, () => compileHead(this.#parts));
+  }
+
   #shape(length: number): DecodingShape {
-    const { mode, wholeCalls } = this.settings;
-    const head = wholeCalls || length === 1;
-    return { batch: this.#seen.length, length, mode, slots: this.#rings.slots, head };
+    return { batch: this.#seen.length, length, mode: this.settings.mode, slots: this.#rings.slots };
   }
 }
 

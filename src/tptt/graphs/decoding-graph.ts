@@ -2,7 +2,7 @@ import {
   add,
   compile,
   concat,
-  expand,
+  constant,
   keepsResults,
   matmul,
   maximum,
@@ -10,12 +10,12 @@ import {
   reshape,
   sub,
   sum,
+  Tensor,
   type TypeInfo,
-  takeAlong,
+  takeRows,
   type Value,
   zeros,
 } from "../../engine/index.js";
-import { asLanguageModel } from "../../models/language-model.js";
 import { ForwardContext, type PastKeyValues } from "../../nn/forward-context.js";
 import type { LinearState } from "../memory/lcache.js";
 import { type MemoryMode, muType, setMode, softmaxLayers, type TitanParts } from "./titan-parts.js";
@@ -31,8 +31,6 @@ export interface DecodingShape {
   readonly mode: MemoryMode;
   /** Slots of each layer's ring of keys and values. */
   readonly slots: readonly number[];
-  /** Whether the call gives logits: a block that more tokens follow needs none, and leaves out the largest product. */
-  readonly head: boolean;
 }
 
 /** Whether rows may have fewer tokens than a call: a row by itself has its one token. */
@@ -95,18 +93,12 @@ interface DecodingInputs {
 }
 
 /**
- * Compiles one call of decoding: new tokens after what came before, to the logits at each row's last real token,
- * [B, vocab], if it has a head, the keys and values to be cached, and the new memories. A device that can keep them does,
- * and gets the rings of keys and values whole, the new ones in their places.
+ * Compiles one call of decoding: new tokens after what came before, to the hidden state of each row's last real token,
+ * [B, hidden], the keys and values to be cached, and the new memories. A device that can keep them does, and gets the rings
+ * of keys and values whole, the new ones in their places.
  */
 export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
-  const { batch, length, mode, head } = shape;
-  const logitsOf = (hidden: Value, { end }: ForwardContext): Value => {
-    if (length === 1) return reshape(asLanguageModel(parts.base).logits(hidden), [batch, -1]);
-    const last = reshape(maximum(sub(end, 1), 0), [batch, 1, 1]);
-    const final = takeAlong(hidden, expand(last, [batch, 1, hidden.shape[2]!]), 1);
-    return reshape(asLanguageModel(parts.base).logits(final), [batch, -1]);
-  };
+  const { batch, length, mode } = shape;
   const decode = ({ inputIds, mask, seen, mu, past, places }: DecodingInputs) => {
     setMode(parts, mode, mu);
     for (const [layer, state] of Object.entries(past.linear)) parts.linearCache.update(Number(layer), state);
@@ -122,10 +114,12 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
       const into = (ring: Value, part: Value) => overwritten(ring, part, places[ring.shape[2]!]!);
       return [layer, { key: into(key, tokens.key), value: into(value, tokens.value) }];
     });
+    const linear = mode === "off" ? [] : [...parts.linearCache.entries()];
+    const remembered = [...written, ...linear].flatMap(([, state]) => Object.values(state) as Value[]);
     return {
-      ...(head ? { logits: logitsOf(hidden, context) } : {}),
+      hidden: lastTokens(hidden, context, remembered),
       keyValues: Object.fromEntries(written),
-      linear: Object.fromEntries(mode === "off" ? [] : parts.linearCache.entries()),
+      linear: Object.fromEntries(linear),
     };
   };
   const inputs = {
@@ -137,7 +131,27 @@ export function compileDecoding(parts: TitanParts, shape: DecodingShape) {
     ...(keepsResults(parts.device) ? { places: placesTypes(shape) } : {}),
   };
   const { frozen, device } = parts;
-  return compile(decode, { inputs, frozen, device, keep: ["linear", "keyValues"] });
+  const keep = ["hidden", "linear", "keyValues"];
+  return compile(decode, { inputs, frozen, device, keep, takesTurns: true });
+}
+
+/**
+ * The last real token of each row, [B, hidden]; of a row without one, any. What the last layer does after its memories and
+ * its keys it does for these alone.
+ */
+function lastTokens(
+  hidden: Value,
+  { batch, length, end }: ForwardContext,
+  remembered: readonly Value[],
+): Value {
+  if (length === 1) return reshape(hidden, [batch, -1]);
+  const first = constant(
+    Tensor.int64(
+      [batch],
+      Array.from({ length: batch }, (_, row) => row * length),
+    ),
+  );
+  return takeRows(hidden, add(first, maximum(sub(end, 1), 0)), remembered);
 }
 
 /** Compiles a ring that is on a device, to one with more slots. A ring that grows has never been full: the new are its last. */

@@ -22,12 +22,13 @@ const hiddenType = ({ base }: TitanParts, rows: number): TypeInfo => ({
   shape: [rows, base.config.hiddenSize],
 });
 
-/** Compiles hidden states [n, hidden] to logits [n, vocab]. */
-export function compileHead(parts: TitanParts, rows: number) {
+/** Compiles hidden states [n, hidden] to logits [n, vocab], for any n: a session packs the largest of all weights. */
+export function compileHead(parts: TitanParts) {
   return compile(({ hidden }: { hidden: Value }) => asLanguageModel(parts.base).logits(hidden), {
-    inputs: { hidden: hiddenType(parts, rows) },
+    inputs: { hidden: hiddenType(parts, -1) },
     frozen: parts.frozen,
     device: parts.device,
+    takesTurns: true,
   });
 }
 

@@ -90,8 +90,7 @@ export class TitanRunner {
   /** The logits, [n, vocab], of hidden states [n, hidden]. */
   async logitsOf(hidden: Tensor, { params }: RunState): Promise<Tensor> {
     this.#requireHead();
-    const rows = hidden.shape[0]!;
-    const graph = await this.#graphs.get("head", { rows }, () => compileHead(this.#parts, rows));
+    const graph = await this.#graphs.get("head", {}, () => compileHead(this.#parts));
     return graph.run({ hidden, params });
   }
 

