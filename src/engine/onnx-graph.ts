@@ -72,7 +72,14 @@ class GraphWriter implements Emitter {
   /** Weights in blocks that are read as f32 in this graph. */
   readonly #dequantized = new Map<string, string>();
   readonly #constants = new Map<string | Tensor, string>();
-  readonly #nodes: Uint8Array[] = [];
+  /*
+   * ONNX Runtime walks back from the nodes that nothing reads, and from a node to its inputs; of several it runs first what was
+   * written last. So that values do not wait in memory, weights are read as f32 right before they are used, which is what
+   * it does with nodes that are written first, and results that nothing reads come about in the order of the trace.
+   */
+  readonly #first: Uint8Array[] = [];
+  #nodes: Uint8Array[] = [];
+  readonly #results: Uint8Array[][] = [];
   readonly #initializers: Uint8Array[] = [];
   #used = new Set<Value>();
   /** What the nodes are called after. */
@@ -83,7 +90,19 @@ class GraphWriter implements Emitter {
   }
 
   get nodeCount(): number {
-    return this.#nodes.length;
+    return this.#allNodes.length;
+  }
+
+  get #allNodes(): Uint8Array[] {
+    return [...this.#first, ...this.#nodes, ...this.#results.toReversed().flat()];
+  }
+
+  /** Writes nodes into a list of their own. */
+  #into(list: Uint8Array[], emit: () => void): void {
+    const nodes = this.#nodes;
+    this.#nodes = list;
+    emit();
+    this.#nodes = nodes;
   }
 
   fresh(): string {
@@ -146,7 +165,8 @@ class GraphWriter implements Emitter {
   /** Emits all nodes that the values need; returns the name and type under which each leaves the graph. */
   write(values: readonly Value[]): { name: string; type: TypeInfo }[] {
     const nodes = nodesOf(values);
-    this.#used = new Set([...values, ...nodes.flatMap((node) => node.inputs)]);
+    const read = new Set(nodes.flatMap((node) => node.inputs));
+    this.#used = new Set([...values, ...read]);
     for (const node of nodes) {
       if (node.outputs.every((value) => this.#nameOf.has(value))) continue;
       if (node.op === constantOp) {
@@ -158,7 +178,12 @@ class GraphWriter implements Emitter {
       const inputs = node.inputs.map((value) => this.#nameOf.get(value)!);
       const outputs = node.outputs.map((value) => this.#bindFresh(value));
       const emit = (this.#model.device === "webgpu" && webgpuEmit(node)) || node.op.emit;
-      emit(this, node, inputs, outputs);
+      if (node.outputs.some((value) => read.has(value))) emit(this, node, inputs, outputs);
+      else {
+        const list: Uint8Array[] = [];
+        this.#results.push(list);
+        this.#into(list, () => emit(this, node, inputs, outputs));
+      }
     }
     // An output has a name of its own, even when it is an input or another output.
     const taken = new Set<string>();
@@ -177,7 +202,7 @@ class GraphWriter implements Emitter {
     external: readonly Uint8Array[] = [],
   ): Uint8Array {
     return graphProto({
-      nodes: this.#nodes,
+      nodes: this.#allNodes,
       initializers: [...this.#initializers, ...external],
       inputs,
       outputs: outputs.map(({ name, type }) => valueInfoProto(name, type)),
@@ -215,7 +240,8 @@ class GraphWriter implements Emitter {
     if (plain === undefined) {
       plain = this.fresh();
       this.#dequantized.set(name, plain);
-      emitDequantized(this, blocks, plain);
+      const output = plain;
+      this.#into(this.#first, () => emitDequantized(this, blocks, output));
     }
     return plain;
   }
