@@ -35,7 +35,7 @@ const trainableRows = 256;
 /** Rows that a frozen head takes together: it is read once for all of them, which then costs nothing. */
 const frozenRows = 1024;
 /** Words of a part of a frozen head: the logits of 256 rows then fit the processor's cache. */
-const partWords = 8192;
+const partWords = 4096;
 
 /** Rows that are treated together. */
 interface Slice {
@@ -88,7 +88,10 @@ function frozenHead({ x, labels }: Slice, head: Parameter, slices: number, loop:
     const target = gather(head, maximum(slice.labels, 0));
     const counted = cast(greaterEqual(slice.labels, 0), x.dtype);
     const chosen = sum(mul(slice.x, target), [1]);
-    return [mul(sub(reshape(logSums, [-1]), chosen), counted), mul(sub(pulls, target), reshape(counted, [-1, 1]))];
+    return [
+      mul(sub(reshape(logSums, [-1]), chosen), counted),
+      mul(sub(pulls, target), reshape(counted, [-1, 1])),
+    ];
   };
   const all = () =>
     scan({
