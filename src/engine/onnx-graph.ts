@@ -73,13 +73,13 @@ class GraphWriter implements Emitter {
   readonly #dequantized = new Map<string, string>();
   readonly #constants = new Map<string | Tensor, string>();
   /*
-   * ONNX Runtime walks back from the nodes that nothing reads, and from a node to its inputs; of several it runs first what was
-   * written last. So that values do not wait in memory, weights are read as f32 right before they are used, which is what
-   * it does with nodes that are written first, and results that nothing reads come about in the order of the trace.
+   * ONNX Runtime walks back from the nodes that nothing reads, and from a node to those that it reads; of several it runs first
+   * what is written last. So that values do not wait in memory, weights that are read as f32 are written first and run
+   * right before they are needed, and what nothing reads is written last and backwards, and runs in the order of the trace.
    */
   readonly #first: Uint8Array[] = [];
   #nodes: Uint8Array[] = [];
-  readonly #results: Uint8Array[][] = [];
+  readonly #last: Uint8Array[] = [];
   readonly #initializers: Uint8Array[] = [];
   #used = new Set<Value>();
   /** What the nodes are called after. */
@@ -90,19 +90,7 @@ class GraphWriter implements Emitter {
   }
 
   get nodeCount(): number {
-    return this.#allNodes.length;
-  }
-
-  get #allNodes(): Uint8Array[] {
-    return [...this.#first, ...this.#nodes, ...this.#results.toReversed().flat()];
-  }
-
-  /** Writes nodes into a list of their own. */
-  #into(list: Uint8Array[], emit: () => void): void {
-    const nodes = this.#nodes;
-    this.#nodes = list;
-    emit();
-    this.#nodes = nodes;
+    return this.#first.length + this.#nodes.length + this.#last.length;
   }
 
   fresh(): string {
@@ -178,12 +166,9 @@ class GraphWriter implements Emitter {
       const inputs = node.inputs.map((value) => this.#nameOf.get(value)!);
       const outputs = node.outputs.map((value) => this.#bindFresh(value));
       const emit = (this.#model.device === "webgpu" && webgpuEmit(node)) || node.op.emit;
-      if (node.outputs.some((value) => read.has(value))) emit(this, node, inputs, outputs);
-      else {
-        const list: Uint8Array[] = [];
-        this.#results.push(list);
-        this.#into(list, () => emit(this, node, inputs, outputs));
-      }
+      const before = this.#nodes.length;
+      emit(this, node, inputs, outputs);
+      if (!node.outputs.some((value) => read.has(value))) this.#last.unshift(...this.#nodes.splice(before));
     }
     // An output has a name of its own, even when it is an input or another output.
     const taken = new Set<string>();
@@ -191,7 +176,10 @@ class GraphWriter implements Emitter {
       const computed = this.#nameOf.get(value)!;
       const name = value.node.inputs.length > 0 && !taken.has(computed) ? computed : this.fresh();
       taken.add(name);
-      if (name !== computed) this.node("Identity", [computed], [name]);
+      if (name !== computed) {
+        this.node("Identity", [computed], [name]);
+        this.#last.push(this.#nodes.pop()!);
+      }
       return { name, type: value };
     });
   }
@@ -202,7 +190,7 @@ class GraphWriter implements Emitter {
     external: readonly Uint8Array[] = [],
   ): Uint8Array {
     return graphProto({
-      nodes: this.#allNodes,
+      nodes: [...this.#first, ...this.#nodes, ...this.#last],
       initializers: [...this.#initializers, ...external],
       inputs,
       outputs: outputs.map(({ name, type }) => valueInfoProto(name, type)),
@@ -240,8 +228,10 @@ class GraphWriter implements Emitter {
     if (plain === undefined) {
       plain = this.fresh();
       this.#dequantized.set(name, plain);
-      const output = plain;
-      this.#into(this.#first, () => emitDequantized(this, blocks, output));
+      const nodes = this.#nodes;
+      this.#nodes = this.#first;
+      emitDequantized(this, blocks, plain);
+      this.#nodes = nodes;
     }
     return plain;
   }

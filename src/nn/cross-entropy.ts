@@ -34,7 +34,7 @@ import {
 const trainableRows = 256;
 /** Rows that a frozen head takes together: it is read once for all of them, which then costs nothing. */
 const frozenRows = 1024;
-/** Words of a part of a frozen head: the logits of 256 rows then fit the processor's cache. */
+/** Words of a part of a frozen head: the logits of 1,024 rows are then small enough for the heap, see docs/decisions. */
 const partWords = 4096;
 
 /** Rows that are treated together. */
