@@ -237,7 +237,8 @@ export function customGradient(
 
 /**
  * Gradient checkpointing (Chen et al., arXiv 1604.06174): `fn` is computed again in the backward pass, not kept, but for
- * products with weights that are no larger than what they are made of. What depends on `inputs` is computed again, what `fn` reads from outside is kept: give the seed of a dropout as an input.
+ * products with weights that are no larger than what they are made of. What depends on `inputs` is computed again, what
+ * `fn` reads from outside is kept: give the seed of a dropout as an input.
  */
 export function checkpoint(fn: (inputs: readonly Value[]) => Value, inputs: readonly Value[]): Value {
   const placeholders = inputs.map((x) => input(x.dtype, x.shape));
