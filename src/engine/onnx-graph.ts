@@ -1,6 +1,7 @@
 import type { Device } from "./device.js";
 import { emitWhole } from "./half-nodes.js";
 import { constantKey, lower } from "./lower.js";
+import { NodeOrder } from "./node-order.js";
 import {
   externalTensorProto,
   graphProto,
@@ -72,7 +73,7 @@ class GraphWriter implements Emitter {
   readonly #nameOf = new Map<Value, string>();
   /** What was written once for several readers, by its key. */
   readonly #shared = new Map<string | Tensor, string>();
-  readonly #nodes: Uint8Array[] = [];
+  readonly #nodes = new NodeOrder();
   readonly #initializers: Uint8Array[] = [];
   #used = new Set<Value>();
   /** What the nodes are called after. */
@@ -83,7 +84,7 @@ class GraphWriter implements Emitter {
   }
 
   get nodeCount(): number {
-    return this.#nodes.length;
+    return this.#nodes.all().length;
   }
 
   fresh(): string {
@@ -96,7 +97,7 @@ class GraphWriter implements Emitter {
 
   node(type: string, inputs: readonly string[], outputs: readonly string[], attrs?: OnnxAttributes): void {
     const read = inputs.map((name) => this.#plain(name));
-    this.#nodes.push(nodeProto(type, read, outputs, attrs, this.#nodeName(outputs)));
+    this.#nodes.add(nodeProto(type, read, outputs, attrs, this.#nodeName(outputs)));
   }
 
   processorNode(type: string, inputs: readonly string[], outputs: readonly string[]): void {
@@ -113,7 +114,7 @@ class GraphWriter implements Emitter {
   }
 
   once(key: string | Tensor, make: () => string): string {
-    const name = this.#shared.get(key) ?? make();
+    const name = this.#shared.get(key) ?? this.#nodes.read(make);
     this.#shared.set(key, name);
     return name;
   }
@@ -157,7 +158,9 @@ class GraphWriter implements Emitter {
   /** Emits all nodes that the values need; returns the name and type under which each leaves the graph. */
   write(values: readonly Value[]): { name: string; type: TypeInfo }[] {
     const nodes = nodesOf(values);
-    this.#used = new Set([...values, ...nodes.flatMap((node) => node.inputs)]);
+    const twice = values.filter((value, i) => values.indexOf(value) < i);
+    const read = new Set([...nodes.flatMap((node) => node.inputs), ...twice]);
+    this.#used = new Set([...values, ...read]);
     for (const node of nodes) {
       if (node.outputs.every((value) => this.#nameOf.has(value))) continue;
       if (node.op === constantOp) {
@@ -169,7 +172,9 @@ class GraphWriter implements Emitter {
       const inputs = node.inputs.map((value) => this.#nameOf.get(value)!);
       const outputs = node.outputs.map((value) => this.#bindFresh(value));
       const emit = (this.#model.device === "webgpu" && webgpuEmit(node)) || node.op.emit;
-      emit(this, node, inputs, outputs);
+      const write = () => emit(this, node, inputs, outputs);
+      if (node.outputs.some((value) => read.has(value))) write();
+      else this.#nodes.result(write);
     }
     // An output has a name of its own, even when it is an input or another output.
     const taken = new Set<string>();
@@ -177,7 +182,7 @@ class GraphWriter implements Emitter {
       const computed = this.#nameOf.get(value)!;
       const name = value.node.inputs.length > 0 && !taken.has(computed) ? computed : this.fresh();
       taken.add(name);
-      if (name !== computed) this.node("Identity", [computed], [name]);
+      if (name !== computed) this.#nodes.result(() => this.node("Identity", [computed], [name]));
       return { name, type: value };
     });
   }
@@ -188,7 +193,7 @@ class GraphWriter implements Emitter {
     external: readonly Uint8Array[] = [],
   ): Uint8Array {
     return graphProto({
-      nodes: this.#nodes,
+      nodes: this.#nodes.all(),
       initializers: [...this.#initializers, ...external],
       inputs,
       outputs: outputs.map(({ name, type }) => valueInfoProto(name, type)),
@@ -225,8 +230,9 @@ class GraphWriter implements Emitter {
     if (!blocks && !half) return name;
     return this.once(`${name} as f32`, () => {
       const plain = this.fresh();
-      if (blocks) emitDequantized(this, blocks, plain);
-      else emitWhole(this, half!, plain);
+      this.#nodes.ofWeights(() =>
+        blocks ? emitDequantized(this, blocks, plain) : emitWhole(this, half!, plain),
+      );
       return plain;
     });
   }

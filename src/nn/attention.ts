@@ -83,8 +83,11 @@ export interface SoftmaxAttentionOptions {
   readonly context: ForwardContext;
 }
 
-/** A whole sequence goes through global attention in blocks of so many queries: keys after a block cost nothing. */
-const queryBlock = 1024;
+/**
+ * A whole sequence goes through global attention in blocks of so many queries: keys after a block cost nothing. Small blocks
+ * spare most, each is some nodes more.
+ */
+const queryBlock = (length: number): number => Math.min(1024, Math.max(256, Math.ceil(length / 16)));
 
 /**
  * Softmax attention ({@link scaledDotProduct}) over what came before and this pass.
@@ -104,10 +107,11 @@ export function softmaxAttention(q: Value, k: Value, v: Value, options: SoftmaxA
   }
   if (hasBlocks(context, window)) return mergeHeads(windowedAttention(q, k, v, { window, scale, context }));
   const { length } = context;
-  if (!context.causal || length <= queryBlock)
+  const size = queryBlock(length);
+  if (!context.causal || length <= size)
     return mergeHeads(scaledDotProduct(q, k, v, context.bias(window), scale));
-  const blocks = Array.from({ length: Math.ceil(length / queryBlock) }, (_, i) => {
-    const [from, to] = [i * queryBlock, Math.min((i + 1) * queryBlock, length)];
+  const blocks = Array.from({ length: Math.ceil(length / size) }, (_, i) => {
+    const [from, to] = [i * size, Math.min((i + 1) * size, length)];
     const seen = (x: Value) => slice(x, 2, 0, to);
     return scaledDotProduct(slice(q, 2, from, to), seen(k), seen(v), context.biasOf(from, to, window), scale);
   });

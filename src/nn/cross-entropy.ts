@@ -1,10 +1,12 @@
 import {
   add,
+  after,
   cast,
   checkpoint,
   concat,
   constant,
   customGradient,
+  expand,
   gather,
   greaterEqual,
   log,
@@ -14,15 +16,16 @@ import {
   mul,
   type Parameter,
   reshape,
+  scalar,
   scan,
   scoped,
+  sigmoid,
   softmax,
   split,
   sub,
   sum,
   Tensor,
   takeAlong,
-  transpose,
   type Value,
   zeros,
 } from "../engine/index.js";
@@ -31,8 +34,8 @@ import {
 const trainableRows = 256;
 /** Rows that a frozen head takes together: it is read once for all of them, which then costs nothing. */
 const frozenRows = 1024;
-/** Words of a part of a frozen head: the logits of 256 rows then fit the processor's cache. */
-const partWords = 8192;
+/** Words of a part of a frozen head: the logits of 1,024 rows are then small enough for the heap, see docs/decisions. */
+const partWords = 4096;
 
 /** Rows that are treated together. */
 interface Slice {
@@ -85,7 +88,10 @@ function frozenHead({ x, labels }: Slice, head: Parameter, slices: number, loop:
     const target = gather(head, maximum(slice.labels, 0));
     const counted = cast(greaterEqual(slice.labels, 0), x.dtype);
     const chosen = sum(mul(slice.x, target), [1]);
-    return [mul(sub(logSums, chosen), counted), mul(sub(pulls, target), reshape(counted, [-1, 1]))];
+    return [
+      mul(sub(reshape(logSums, [-1]), chosen), counted),
+      mul(sub(pulls, target), reshape(counted, [-1, 1])),
+    ];
   };
   const all = () =>
     scan({
@@ -97,44 +103,60 @@ function frozenHead({ x, labels }: Slice, head: Parameter, slices: number, loop:
   return customGradient(sum(losses!), [x], (g) => [mul(g, reshape(gradient!, x.shape))]);
 }
 
+/** What some of a head's words give each row. */
+interface Pulls {
+  /** log sum exp of the logits, [n, 1]. */
+  readonly logSums: Value;
+  /** The words' rows of the head, weighted by their probabilities, [n, H]. */
+  readonly pulls: Value;
+}
+
 /**
- * log sum exp of the logits of each row, [n], and the head's rows weighted by their probabilities, [n, H]. The head is read
- * part by part, so that logits stay in the processor's cache; each part has a softmax of its own, and these are then
- * weighted by a softmax over parts (as in Flash attention, Dao et al., arXiv 2205.14135).
+ * The head is read part by part, so that logits stay in the processor's cache; each part has a softmax of its own, and
+ * is added to those before it by its share of the probability (as in Flash attention, Dao et al., arXiv 2205.14135).
  */
-function softmaxPulls(x: Value, head: Parameter, loop: boolean): { logSums: Value; pulls: Value } {
+function softmaxPulls(x: Value, head: Parameter, loop: boolean): Pulls {
   const [words, hidden] = head.shape as [number, number];
-  const ofPart = (part: Value) => {
+  const ofPart = (x: Value, part: Value): Pulls => {
     const logits = matmul(x, part, { transB: true });
     const probabilities = softmax(logits);
-    return [logSumExp(logits, probabilities), matmul(probabilities, part)];
+    return { logSums: logSumExp(logits, probabilities), pulls: matmul(probabilities, part) };
   };
-  const inLoop = (parts: number) =>
-    scan({
-      carry: [],
-      rows: [reshape(head, [parts, words / parts, hidden])],
-      body: (_, [part]) => ({ carry: [], rows: ofPart(part!) }),
-    }).rows;
-  const asNodes = () => {
-    const sizes = Array.from({ length: Math.ceil(words / partWords) }, (_, i) =>
-      Math.min(partWords, words - i * partWords),
-    );
-    // Side by side: else ONNX Runtime would compute all sums first, for the loss, and keep all probabilities.
-    const parts = split(head, 0, sizes).map((part) => concat(ofPart(part), 1));
-    const stacked = concat(
-      parts.map((part) => reshape(part, [1, ...part.shape])),
-      0,
-    );
-    return split(stacked, 2, [1, hidden]);
+  const none: Pulls = {
+    logSums: expand(scalar(-1e30, x.dtype), [x.shape[0]!, 1]),
+    pulls: zeros(x.dtype, x.shape),
   };
   const equal = loop ? equalParts(words) : undefined;
-  const [logSums, pulls] = (equal ? inLoop(equal) : asNodes()) as [Value, Value];
-  const parts = logSums.shape[0]!;
-  const byRow = transpose(reshape(logSums, [parts, -1]), [1, 0]);
-  const shares = softmax(byRow);
+  if (equal) {
+    const [logSums, pulls] = scan({
+      carry: [none.logSums, none.pulls],
+      rows: [reshape(head, [equal, words / equal, hidden])],
+      body([logSums, pulls], [part]) {
+        const sum = together({ logSums: logSums!, pulls: pulls! }, ofPart(x, part!));
+        return { carry: [sum.logSums, sum.pulls], rows: [] };
+      },
+    }).carry as [Value, Value];
+    return { logSums, pulls };
+  }
+  const sizes = Array.from({ length: Math.ceil(words / partWords) }, (_, i) =>
+    Math.min(partWords, words - i * partWords),
+  );
+  // A part waits for those before it: else ONNX Runtime computes all log sums first, for the loss, and keeps all probabilities.
+  return split(head, 0, sizes).reduce(
+    (before, part) => together(before, ofPart(after(x, before.pulls), part)),
+    none,
+  );
+}
+
+/** What the words of both give. */
+function together(a: Pulls, b: Pulls): Pulls {
+  const difference = sub(b.logSums, a.logSums);
+  const share = sigmoid(difference);
+  // The larger one's share is at least a half, so that its logarithm is exact.
+  const larger = maximum(share, sub(1, share));
   return {
-    logSums: reshape(logSumExp(byRow, shares), [-1]),
-    pulls: sum(mul(pulls, reshape(transpose(shares, [1, 0]), [parts, -1, 1])), [0]),
+    logSums: sub(maximum(a.logSums, b.logSums), log(larger)),
+    pulls: add(a.pulls, mul(share, sub(b.pulls, a.pulls))),
   };
 }
 

@@ -50,7 +50,7 @@ export interface ForwardContextOptions {
   readonly past?: Past | undefined;
   /** False: a token sees those after it too. Default true. */
   readonly causal?: boolean;
-  /** Gradient checkpointing: keep only what passes between layers. */
+  /** Gradient checkpointing: keep what passes between layers, and little else. */
   readonly checkpointing?: boolean;
 }
 

@@ -109,7 +109,7 @@ describe.each(kinds)("crossEntropySum with a head that is $name", ({ trainable =
     if (trainable) expect(gradHead!).toBeCloseToTensor(expected.gradHead, { rtol: 1e-4, atol: 1e-4 });
   });
 
-  // 16,386 words are cut into 3 parts; 8,209 is a prime, which has no equal parts.
+  // 16,386 words are cut into 6 parts; 8,209 is a prime, which has no equal parts.
   test.each([16_386, 8209])("equals the plain formula over %i words", async (vocab) => {
     const given = randomCase(7, { vocab });
     const expected = reference(given);

@@ -55,7 +55,7 @@ const short = [
   { length: 16, window: 7 },
   { length: 9, window: 1 },
 ];
-/** Global: blocks of 1024 queries. */
+/** Global: blocks of 256 queries, the last of 6. */
 const long = { length: 1030, window: Number.POSITIVE_INFINITY };
 
 function drawInputs(length: number) {

@@ -7,13 +7,18 @@ import {
   close,
   constant,
   input,
+  type Node,
+  nodesOf,
   type Op,
+  oldest,
   parameterOp,
+  scalar,
   substitute,
   type Value,
 } from "../value.js";
-import { add, less, where } from "./elementwise.js";
+import { add, less, mul, where } from "./elementwise.js";
 import { gather } from "./indexing.js";
+import { matmulOp } from "./linalg.js";
 import { reshape, zeros } from "./shape.js";
 
 interface Scan {
@@ -127,15 +132,18 @@ export const customGradientOp: Op = defineOp<CustomGradient>({
 
 /**
  * x as it is, but not before `signal`: what is computed from it is told apart from what is computed from x. ONNX Runtime
- * merges equal computations, but where(condition, x, x) is one thing that it does not undo.
+ * merges equal computations, but does not see that a factor is always one. It multiplies in place where nothing else reads x.
  */
 export function after(x: Value, signal: Value): Value {
   const first = gather(reshape(signal, [-1]), constant(Tensor.int64([], [0])));
-  return where(less(first, first), x, x);
+  return mul(x, where(less(first, first), scalar(0, x.dtype), scalar(1, x.dtype)));
 }
 
 interface Checkpoint {
+  /** Its outputs: the result, and what of the computation is kept for the gradient. */
   readonly body: Body;
+  /** The latter as they were traced: gradient rules may know them so. */
+  readonly kept: readonly Value[];
   /** How many of the inputs were given as such; those behind are captured. */
   readonly given: number;
 }
@@ -147,19 +155,28 @@ export const checkpointOp: Op = defineOp<Checkpoint>({
   onnx: () => {
     throw new Error("checkpoint: expected to be inlined before it is emitted");
   },
-  grad({ inputs, grads, attrs: { body, given }, needs }) {
+  grad({ inputs, outputs, grads: [g], attrs: { body, kept, given }, needs }) {
+    // Computed again from values that wait for the gradient: otherwise ONNX Runtime would keep the first computation.
     const again = inputs.map((x, i) => {
-      // Computed again from inputs that wait for the gradient: otherwise ONNX Runtime would keep the first computation.
       const waits = (i < given || needs[i]) && x.node.op !== parameterOp && x.dtype !== "bool";
-      return waits ? after(x, grads[0]!) : x;
+      return waits ? after(x, g!) : x;
     });
     const wrt = body.placeholders.filter((_, i) => needs[i]);
-    const found = vjp(body.outputs, grads, wrt).map((g, i) => g ?? zeros(wrt[i]!.dtype, wrt[i]!.shape));
-    const pulled = substitute(found, new Map(body.placeholders.map((p, i) => [p, again[i]!])));
+    const found = vjp([body.outputs[0]!], [g!], wrt).map((g, i) => g ?? zeros(wrt[i]!.dtype, wrt[i]!.shape));
+    const known = new Map(body.placeholders.map((p, i) => [p, again[i]!]));
+    for (const [i, x] of kept.entries()) {
+      const value = after(outputs[i + 1]!, g!);
+      known.set(x, value).set(body.outputs[i + 1]!, value);
+    }
+    const pulled = substitute(found, known);
     let next = 0;
     return needs.map((need) => (need ? pulled[next++] : undefined));
   },
 });
+
+/** Whether a node is a product with a weight that is no larger than what it is made of: dear to compute, and little to keep. */
+const isWorthKeeping = ({ op, inputs: [a, b], outputs: [product] }: Node): boolean =>
+  op === matmulOp && b!.node.op === parameterOp && product!.size <= a!.size;
 
 /** What {@link scan} is given. */
 export interface ScanOptions {
@@ -219,11 +236,15 @@ export function customGradient(
 }
 
 /**
- * Gradient checkpointing (Chen et al., arXiv 1604.06174): `fn` is computed again in the backward pass, not kept. What
- * depends on `inputs` is computed again, what `fn` reads from outside is kept: give the seed of a dropout as an input.
+ * Gradient checkpointing (Chen et al., arXiv 1604.06174): `fn` is computed again in the backward pass, not kept, but for
+ * products with weights that are no larger than what they are made of. What depends on `inputs` is computed again, what
+ * `fn` reads from outside is kept: give the seed of a dropout as an input.
  */
 export function checkpoint(fn: (inputs: readonly Value[]) => Value, inputs: readonly Value[]): Value {
   const placeholders = inputs.map((x) => input(x.dtype, x.shape));
-  const { body, captured } = close(placeholders, [fn(placeholders)]);
-  return call(checkpointOp, [...inputs, ...captured], { body, given: inputs.length });
+  const result = fn(placeholders);
+  const inside = nodesOf([result], oldest(placeholders));
+  const kept = inside.filter(isWorthKeeping).map(({ outputs: [product] }) => product!);
+  const { body, captured } = close(placeholders, [result, ...kept]);
+  return call(checkpointOp, [...inputs, ...captured], { body, kept, given: inputs.length });
 }

@@ -1,6 +1,7 @@
 export { accumulate } from "./accumulate.js";
 export { gelu, geluExact, silu } from "./activation.js";
 export {
+  after,
   checkpoint,
   customGradient,
   customGradients,

@@ -1,12 +1,7 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import {
   add,
   checkpoint,
-  compile,
   customGradient,
   dropout,
   gather,
@@ -14,13 +9,17 @@ import {
   input,
   matmul,
   mul,
+  parameter,
   scan,
+  sub,
   sum,
   Tensor,
   tanh,
   type Value,
+  valueAndGrad,
 } from "../../../src/engine/index.js";
 import { evaluate, normal } from "../evaluate.js";
+import { executed } from "../executed.js";
 
 /** Two layers tanh(h W), each computed again in the backward pass or not. */
 function twoLayers(x: Value, w: Value, again: boolean): Value {
@@ -62,30 +61,51 @@ test("checkpoints can be nested, and stand in a scan", async () => {
   for (const [i, kept] of both[0]!.entries()) expect(both[1]![i]!).toBeCloseToTensor(kept, { rtol: 1e-12 });
 });
 
-/** How often a run executes each kind of node, from ONNX Runtime's own profile. */
-async function executed(fn: (x: Value, w: Value) => object): Promise<Record<string, number>> {
-  const folder = await mkdtemp(join(tmpdir(), "tptt-profile-"));
-  const tensors = { x: normal([5, 3]), w: normal([3, 3]) };
-  const step = await compile(({ x, w }) => fn(x, w), { inputs: tensors, profile: join(folder, "run") });
-  await step.run(tensors);
-  await step.release();
-  const events = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), "utf8"));
-  rmSync(folder, { recursive: true });
-  const counts: Record<string, number> = {};
-  for (const { name, args } of events as { name: string; args?: { op_name?: string } }[])
-    if (name.endsWith("_kernel_time") && args?.op_name)
-      counts[args.op_name] = (counts[args.op_name] ?? 0) + 1;
-  return counts;
-}
-
 test("what a checkpoint drops is really computed a second time", async () => {
-  const step = (again: boolean) => (x: Value, w: Value) => ({
+  const count = async (again: boolean) => {
+    const tensors = { x: normal([5, 3]), w: normal([3, 3]) };
     // Only the weight has a gradient: the first layer is computed again all the same.
-    grads: gradients(twoLayers(x, w, again), [w]),
-  });
-  expect((await executed(step(false))).Tanh).toBe(4);
-  expect((await executed(step(true))).Tanh).toBe(8);
+    const grads = ({ x, w }: { x: Value; w: Value }) => ({ grads: gradients(twoLayers(x, w, again), [w]) });
+    const kernels = await executed(grads, { inputs: tensors }, tensors);
+    return kernels.filter(({ op }) => op === "Tanh").length;
+  };
+  expect(await count(false)).toBe(4);
+  expect(await count(true)).toBe(8);
 });
+
+test.each([false, true])(
+  "a checkpoint keeps products with weights that are no larger than what they are made of (read by a rule: %s)",
+  async (ruled) => {
+    const parameters = { wide: parameter(3, 7), narrow: parameter(7, 3) };
+    for (const [name, weight] of Object.entries(parameters)) Object.assign(weight, { name, trainable: true });
+    const ownRule = (y: Value, x: Value) => customGradient(y, [x], (g) => [mul(g, sub(1, mul(y, y)))]);
+    const layer = (h: Value) => {
+      const product = matmul(tanh(matmul(h, parameters.wide)), parameters.narrow);
+      return ruled ? ownRule(tanh(product), product) : tanh(product);
+    };
+    const step = (again: boolean) =>
+      valueAndGrad(({ x }: { x: Value }) => {
+        const y = [1, 2].reduce((h) => (again ? checkpoint(([h]) => layer(h!), [h]) : layer(h)), x);
+        return sum(mul(y, y));
+      });
+    const f32 = (...shape: number[]) => Tensor.f32(shape, normal(shape).data as Float64Array);
+    const x = f32(5, 3);
+    const params = { wide: f32(3, 7), narrow: f32(7, 3) };
+
+    const kernels = await executed(step(true), { inputs: { x } }, { x, params });
+    const count = (name: string) => kernels.filter(({ op }) => op === name).length;
+    // Gradients have FusedMatMul.
+    expect(count("MatMul")).toBe(4 + 2);
+    expect(count("Tanh")).toBe(4 + 4);
+    const [plain, again] = [
+      await evaluate(step(false), { x }, params),
+      await evaluate(step(true), { x }, params),
+    ];
+    expect(again.value.item()).toBe(plain.value.item());
+    for (const name of ["wide", "narrow"])
+      expect(again.grads[name]!).toBeCloseToTensor(plain.grads[name]!, { rtol: 1e-6 });
+  },
+);
 
 test("the mask of a dropout whose seed is an input of the checkpoint is the same when it is computed again", async () => {
   const seed = Tensor.int64([], [7]);
