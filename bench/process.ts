@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { largePages } from "#dist/cli/large-pages.js";
+import { mallocSettings } from "#dist/cli/malloc-settings.js";
 import type { Program, Side } from "./row.js";
 import type { Ready, Repetition } from "./serve.js";
 
@@ -53,7 +53,7 @@ export class WorkerProcess {
     this.#child = spawn(command, all, {
       stdio: ["pipe", "pipe", "pipe"],
       env: {
-        ...((program === "tptt" && largePages()) || process.env), // As the command runs itself.
+        ...((program === "tptt" && mallocSettings()) || process.env), // As the command runs itself.
         ...(home ? { HOME: home, XDG_CACHE_HOME: join(home, ".cache") } : {}),
       },
     });

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { largePages, runAgain } from "./large-pages.js";
+import { mallocSettings, runAgain } from "./malloc-settings.js";
 
-const env = largePages();
+const env = mallocSettings();
 if (env) process.exitCode = await runAgain(env);
 else await import("./this-process.js");

@@ -1,5 +1,5 @@
 import { interrupted } from "./command.js";
-import { endWithParent } from "./large-pages.js";
+import { endWithParent } from "./malloc-settings.js";
 import { run } from "./run.js";
 
 const stops = new Set<() => void>();

@@ -85,9 +85,9 @@ export interface SoftmaxAttentionOptions {
 
 /**
  * A whole sequence goes through global attention in blocks of so many queries: keys after a block cost nothing. Small blocks
- * spare most, each is some nodes more.
+ * spare most; of a long sequence they would be so many that their gradients cost more (docs/decisions/0015-training-step.md).
  */
-const queryBlock = (length: number): number => Math.min(1024, Math.max(256, Math.ceil(length / 16)));
+const queryBlock = (length: number): number => (length <= 1024 ? 256 : 1024);
 
 /**
  * Softmax attention ({@link scaledDotProduct}) over what came before and this pass.
