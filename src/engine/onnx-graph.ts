@@ -13,7 +13,7 @@ import {
 import { reshapeOp, splitOp } from "./ops/shape.js";
 import { peakBytes } from "./peak-bytes.js";
 import { emitDequantized } from "./quantized-nodes.js";
-import { unshaped } from "./sink-reshapes.js";
+import { unshapedOutput } from "./sink-reshapes.js";
 import {
   type ExternalData,
   type ExternalType,
@@ -263,15 +263,6 @@ export interface OnnxModel {
   readonly processorNodes: readonly string[];
 }
 
-/**
- * The value that an output is a reshaped form of. ONNX Runtime copies an output that is the same bytes in another shape;
- * who reads the tensor gives it its shape for nothing.
- */
-function withoutReshape(output: Value): Value {
-  const source = unshaped(output);
-  return source.node.inputs.length > 0 ? source : output;
-}
-
 /** @throws Error when an op does not treat the rows of its input, all that its last axis is not, apart. */
 function requireRows(values: readonly Value[]): void {
   for (const { op, inputs, attrs } of nodesOf(values)) {
@@ -299,7 +290,7 @@ export function writeOnnx(
 ): OnnxModel {
   const model = new Model(device);
   const writer = new GraphWriter(model);
-  const lowered = lower(outputs).map((value) => (device === "cpu" ? withoutReshape(value) : value));
+  const lowered = lower(outputs).map((value) => (device === "cpu" ? unshapedOutput(value) : value));
   if (anyRows.size > 0) requireRows(lowered);
   const inputNames = inputs.map((value) => {
     const name = writer.fresh();

@@ -48,3 +48,12 @@ function sameElements(inputs: readonly Value[], output: Value): readonly Value[]
     ) && inputs.every((x) => !isNumber(x) || x.rank <= rank);
   return movable ? inputs.map((x) => (isNumber(x) ? x : source(x))) : inputs;
 }
+
+/**
+ * The value that an output is a reshaped form of. ONNX Runtime copies an output that is the same bytes in another shape;
+ * who reads the tensor gives it its shape for nothing.
+ */
+export function unshapedOutput(output: Value): Value {
+  const source = unshaped(output);
+  return source.node.inputs.length > 0 ? source : output;
+}

@@ -4,7 +4,7 @@ import type { Params } from "../../src/engine/index.js";
 import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
 import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { fixtureFolder, temporaryFolder } from "../models/fixture.js";
-import { randomIds, randomizeParams, rows, vocabSize } from "./titan.js";
+import { apart, randomIds, randomizeParams, rows, vocabSize } from "./titan.js";
 
 const inputIds = rows([randomIds(21, 1), randomIds(21, 2)]);
 
@@ -14,12 +14,6 @@ async function open(name: string, options: FromPretrainedOptions): Promise<TpttM
   onTestFinished(() => model.dispose());
   randomizeParams(model);
   return model;
-}
-
-/** How far two lists of numbers are apart, as a share of the second's length. */
-function apart(got: Float32Array, expected: Float32Array): number {
-  const norm = (values: Float32Array) => Math.hypot(...values);
-  return norm(got.map((value, i) => value - expected[i]!)) / norm(expected);
 }
 
 describe.each(["gemma3", "llama-gqa", "gpt2", "olmoe", "openelm"])(

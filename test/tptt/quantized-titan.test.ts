@@ -9,7 +9,7 @@ import type { Quantization } from "../../src/models/quantization.js";
 import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
 import { TpttModel } from "../../src/tptt/tptt-model.js";
 import { fixtureFolder, temporaryFolder } from "../models/fixture.js";
-import { randomIds, randomizeParams, rows, vocabSize } from "./titan.js";
+import { apart, randomIds, randomizeParams, rows, vocabSize } from "./titan.js";
 
 const options = { operatorMode: "delta_rule", magWeight: 0.5, loraConfig: { r: 4 } } as const;
 const inputIds = rows([randomIds(21, 1), randomIds(21, 2)]);
@@ -19,12 +19,6 @@ async function open(path: string, quantize: Quantization): Promise<TpttModel> {
   onTestFinished(() => model.dispose());
   randomizeParams(model);
   return model;
-}
-
-/** How far two lists of numbers are apart, as a share of the second's length. */
-function apart(got: Float32Array, expected: Float32Array): number {
-  const norm = (values: Float32Array) => Math.hypot(...values);
-  return norm(got.map((value, i) => value - expected[i]!)) / norm(expected);
 }
 
 /** A copy of a tiny model whose weights are the numbers that its blocks stand for. */

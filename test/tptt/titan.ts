@@ -60,3 +60,9 @@ export function randomIds(length: number, seed = 0): number[] {
 /** One batch of rows of equal length. */
 export const rows = (ids: readonly (readonly number[])[]): Tensor =>
   Tensor.int64([ids.length, ids[0]!.length], ids.flat());
+
+/** How far two lists of numbers are apart, as a share of the second's length. */
+export function apart(got: Float32Array, expected: Float32Array): number {
+  const norm = (values: Float32Array) => Math.hypot(...values);
+  return norm(got.map((value, i) => value - expected[i]!)) / norm(expected);
+}
