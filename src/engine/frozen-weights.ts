@@ -3,7 +3,7 @@ import { InputError } from "../errors.js";
 import { fromF32, toF32 } from "./half.js";
 import { type BlockFormat, dequantize, type QuantizedMatrix } from "./quantized.js";
 import type { WeightStorage } from "./runtime.js";
-import type { StoredBlocks, StoredNumbers, StoredWeight } from "./stored.js";
+import type { ProductType, StoredBlocks, StoredNumbers, StoredWeight } from "./stored.js";
 import { arrayType, bytesPerElement, sizeOf, Tensor, type TensorData } from "./tensor.js";
 
 /** Bytes that are read at a time. */
@@ -20,16 +20,16 @@ export class FrozenWeights {
   /** @internal Where the bytes lie. */
   readonly storage: WeightStorage;
   /** What matrices are stored as that are not in blocks: graphs multiply by them in this type. */
-  readonly dtype: StoredNumbers["dtype"];
+  readonly dtype: ProductType;
   readonly #entries = new Map<string, StoredWeight>();
 
-  private constructor(storage: WeightStorage, dtype: StoredNumbers["dtype"]) {
+  private constructor(storage: WeightStorage, dtype: ProductType) {
     this.storage = storage;
     this.dtype = dtype;
   }
 
   /** An empty set. */
-  static async create(dtype: StoredNumbers["dtype"] = "f32"): Promise<FrozenWeights> {
+  static async create(dtype: ProductType = "f32"): Promise<FrozenWeights> {
     return new FrozenWeights(await runtime.createStorage(), dtype);
   }
 

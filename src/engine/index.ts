@@ -28,7 +28,7 @@ export { type Device, devices, keepsResults } from "./device.js";
 export { FrozenWeights, type Pieces } from "./frozen-weights.js";
 export { fromF32, toF32 } from "./half.js";
 export * from "./ops/index.js";
-export { fasterProductType, type ProductType } from "./product-type.js";
+export { fasterProductType } from "./product-type.js";
 export {
   type BlockFormat,
   dequantize,
@@ -39,6 +39,7 @@ export {
 } from "./quantized.js";
 export { requireDevice } from "./require-device.js";
 export type { SessionOptions } from "./runtime.js";
+export type { ProductType } from "./stored.js";
 export { takeRows } from "./take-rows.js";
 export {
   arrayType,

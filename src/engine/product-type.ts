@@ -2,12 +2,9 @@ import { compile } from "./compile.js";
 import type { Device } from "./device.js";
 import { FrozenWeights } from "./frozen-weights.js";
 import { div, linear, sum } from "./ops/index.js";
-import type { StoredNumbers } from "./stored.js";
+import type { ProductType } from "./stored.js";
 import { Tensor } from "./tensor.js";
 import { Parameter, type Value } from "./value.js";
-
-/** The type in which graphs multiply by frozen matrices; all else is f32. */
-export type ProductType = StoredNumbers["dtype"];
 
 /** Rows and channels of the products that are timed: a block of tokens, and a layer of a model of 1 to 3 billion weights. */
 const [rows, channels] = [512, 2048];

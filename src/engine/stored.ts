@@ -21,10 +21,13 @@ export interface ExternalType {
   readonly shape: readonly number[];
 }
 
+/** The type in which graphs multiply by frozen matrices; all else is f32. */
+export type ProductType = "f32" | "f16";
+
 /** Numbers one after the other, in a file beside the model. */
 export interface StoredNumbers extends ExternalData {
   /** What they are stored as; whatever it is, they stand for f32. */
-  readonly dtype: "f32" | "f16";
+  readonly dtype: ProductType;
   readonly shape: readonly number[];
 }
 

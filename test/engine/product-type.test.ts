@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { fasterBy, fasterProductType, type ProductType } from "../../src/engine/product-type.js";
+import { fasterBy, fasterProductType } from "../../src/engine/product-type.js";
+import type { ProductType } from "../../src/engine/stored.js";
 import { describeOnWebgpu } from "../webgpu-driver.js";
 
 /** A device on which a run takes `start` ms and each of its products so many more; what was timed is written down. */
