@@ -29,7 +29,10 @@ export function emitBlockGather(e: Emitter, blocks: StoredBlocks, indices: strin
   e.node("GatherBlockQuantized", [bytes, indices, scalesOf(e, blocks)], [output], attrs);
 }
 
-/** The matrix as f32, for whatever else reads it. Each block is a row with a scale: told of blocks, the kernel is 2 to 5 times as slow. */
+/**
+ * The matrix as f32, for whatever else reads it. Each block is a row with a scale: told of blocks, the kernel is 2 to 5 times
+ * as slow.
+ */
 export function emitDequantized(e: Emitter, blocks: StoredBlocks, output: string): void {
   const { shape, bits, blockSize, data, scales, zeroPoints } = blocks;
   const dtype: StoredType = bits === 8 ? "uint8" : "uint4";

@@ -1,7 +1,7 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { Tensor } from "../../src/engine/index.js";
+import { type Params, Tensor } from "../../src/engine/index.js";
 import { Random } from "../../src/random.js";
 import type { FromPretrainedOptions } from "../../src/tptt/files/open-titan.js";
 import { TpttModel } from "../../src/tptt/tptt-model.js";
@@ -65,4 +65,31 @@ export const rows = (ids: readonly (readonly number[])[]): Tensor =>
 export function apart(got: Float32Array, expected: Float32Array): number {
   const norm = (values: Float32Array) => Math.hypot(...values);
   return norm(got.map((value, i) => value - expected[i]!)) / norm(expected);
+}
+
+/** All numbers of tensors, in the order of their names. */
+export const flat = (tensors: Params): Float32Array =>
+  Float32Array.from(
+    Object.keys(tensors)
+      .sort()
+      .flatMap((name) => [...tensors[name]!.f32]),
+  );
+
+/** How far logits are apart from those of whole texts, [B, S, vocab], when all but 9 tokens are read one by one. */
+export async function decodedApart(
+  model: TpttModel,
+  texts: readonly (readonly number[])[],
+  logits: Tensor,
+): Promise<number[]> {
+  const length = texts[0]!.length;
+  const decoder = model.decoder(texts.length);
+  await decoder.read(texts.map((ids) => ids.slice(0, 9)));
+  const distances: number[] = [];
+  for (let t = 9; t < length; t++) {
+    for (const [row, values] of (await decoder.read(texts.map((ids) => [ids[t]!]))).entries()) {
+      const start = (row * length + t) * vocabSize;
+      distances.push(apart(values!, logits.f32.subarray(start, start + vocabSize)));
+    }
+  }
+  return distances;
 }
